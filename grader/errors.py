@@ -1,0 +1,44 @@
+"""Errors of the grader. Each says what was found, where, and what to do next.
+
+GraderError
+ +-- UsageError        the call is off (exit 2)
+ +-- CourseError       course.yml or a file of the course is off (exit 2)
+ +-- NothingToGrade    nothing was found under the paths (exit 4)
+ +-- GraderFault       ours: something could not be graded (exit 3)
+"""
+
+from __future__ import annotations
+
+
+class GraderError(Exception):
+    """`problem` at `where`; `help` says what to do next."""
+
+    exit_code = 2
+
+    def __init__(self, problem: str, where: str = "", help: str = "") -> None:
+        super().__init__(f"{where}: {problem}" if where else problem)
+        self.problem, self.where, self.help = problem, where, help
+
+
+class UsageError(GraderError):
+    """The command line asks for something impossible."""
+
+
+class CourseError(GraderError):
+    """One or more mistakes in the files of the course; `others` holds those after the first."""
+
+    def __init__(self, problem: str, where: str = "", help: str = "", others: tuple[CourseError, ...] = ()) -> None:
+        super().__init__(problem, where, help)
+        self.others = others
+
+
+class NothingToGrade(GraderError):
+    """No submission was found."""
+
+    exit_code = 4
+
+
+class GraderFault(GraderError):
+    """A fault of the grader or the course: never scored, retried, reported."""
+
+    exit_code = 3

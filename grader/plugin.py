@@ -1,0 +1,204 @@
+"""The pytest plugin: the fixtures of a check, and `pytest tests/hidden [--submission DIR]` for authors.
+
+The judge runs the same checks in the same way, but puts sandboxed workers in place of the in-memory ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grader.checks import Check, Misconception
+from grader.course import Course, Topic, find_course, load_course
+from grader.errors import CourseError, GraderError
+from grader.inmemory import InMemoryConnection, in_memory_session
+from grader.remote import Submission
+from grader.session import Session
+
+VISIBILITIES = ("public", "hidden")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("grader", "checks of the course")
+    group.addoption("--submission", help="a student's folder or file to check instead of the reference")
+    group.addoption("--misconception", help="replace one unit of the reference by this misconception (ID or ID#2)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "grader_bench"):
+        config.grader_bench = PlainBench(config)  # type: ignore[attr-defined]
+
+
+# --- facts about a collected check -----------------------------------------------------------------------------------
+
+
+def topic_of(item: pytest.Item) -> str:
+    return item.path.stem.removeprefix("test_")
+
+
+def visibility_of(item: pytest.Item) -> str:
+    return item.path.parent.name
+
+
+def check_of(item: pytest.Item) -> Check | None:
+    return getattr(getattr(item, "function", None), "check", None)
+
+
+def check_id(item: pytest.Item) -> str:
+    return f"{topic_of(item)}::{item.name}"
+
+
+def title_of(item: pytest.Item) -> str:
+    """The first paragraph of the check's docstring on one line: what the student reads."""
+    doc = (getattr(item, "function").__doc__ or "").strip()  # noqa: B009
+    return " ".join(doc.split("\n\n")[0].split())
+
+
+def is_check_file(path: Path) -> bool:
+    return path.parent.name in VISIBILITIES and path.parent.parent.name == "tests"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_check_file(item.path) and check_of(item) is None:
+            raise pytest.UsageError(
+                f"{item.nodeid} has no @check: every test below tests/public and tests/hidden is a check with points"
+            )
+
+
+# --- loading files of the course -------------------------------------------------------------------------------------
+
+
+def load_file(path: Path, name: str) -> types.ModuleType:
+    """A trusted file of the course as a module of its own."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise CourseError("cannot be imported", str(path), "is it a Python file?")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def load_reference(course: Course, topic: str) -> types.ModuleType:
+    path = course.path("solutions", f"{topic}.py")
+    if not path.is_file():
+        raise CourseError("the reference is missing", str(path), "hidden checks need the solutions beside them")
+    return load_file(path, f"reference_{topic}")
+
+
+def load_misconceptions(course: Course, topic: str) -> list[Misconception]:
+    """The topic's wrong implementations; [] where there are none."""
+    path = course.path("tests", "hidden", "misconceptions", f"{topic}.py")
+    if not path.is_file():
+        return []
+    return list(getattr(load_file(path, f"misconceptions_{topic}"), "MISCONCEPTIONS", []))
+
+
+def pick_misconception(all_of_topic: list[Misconception], wanted: str) -> Misconception | None:
+    """`bp1`, or `bp11#2` for the second of several that bear one id."""
+    name, _, number = wanted.partition("#")
+    same = [m for m in all_of_topic if m.id == name]
+    index = int(number or 1) - 1
+    return same[index] if 0 <= index < len(same) else None
+
+
+# --- in-memory submissions for plain pytest --------------------------------------------------------------------------
+
+
+class PlainBench:
+    """One in-memory session per topic, of the reference or of `--submission`."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.sessions: dict[str, Session] = {}
+        self.references: dict[str, types.ModuleType] = {}
+        self._course: Course | None = None
+
+    @property
+    def course(self) -> Course:
+        if self._course is None:
+            self._course = load_course(find_course(Path(str(self.config.rootpath))))
+        return self._course
+
+    def topic(self, name: str) -> Topic:
+        return next((t for t in self.course.topics if t.name == name), Topic(name=name))
+
+    def reference(self, topic: str) -> types.ModuleType:
+        if topic not in self.references:
+            self.references[topic] = load_reference(self.course, topic)
+        return self.references[topic]
+
+    def session(self, item: pytest.Item) -> Session:
+        topic = topic_of(item)
+        if topic not in self.sessions:
+            self.sessions[topic] = self._open(self.topic(topic))
+        self.sessions[topic].begin_check()
+        return self.sessions[topic]
+
+    def _open(self, topic: Topic) -> Session:
+        files = {f"{topic.name}.py": self._source(topic.name)}
+        session = in_memory_session(files, topic.name, list(topic.imports), list(topic.banned))
+        wanted = self.config.getoption("--misconception")
+        if wanted:
+            self._replace(session, topic.name, wanted)
+        return session
+
+    def _source(self, topic: str) -> str:
+        given = self.config.getoption("--submission")
+        path = Path(given) if given else self.course.path("solutions", f"{topic}.py")
+        path = path / f"{topic}.py" if path.is_dir() else path
+        if not path.is_file():
+            pytest.fail(f"missing: {path} does not exist", pytrace=False)
+        return path.read_text(encoding="utf-8-sig")
+
+    def _replace(self, session: Session, topic: str, wanted: str) -> None:
+        entry = pick_misconception(load_misconceptions(self.course, topic), wanted)
+        if entry is None:
+            pytest.fail(f"topic {topic} has no misconception {wanted}", pytrace=False)
+        connection = session.connection
+        assert isinstance(connection, InMemoryConnection)
+        setattr(connection.server.module, entry.replaces, entry.make(connection.server.module))
+
+
+# --- fixtures --------------------------------------------------------------------------------------------------------
+
+
+def _bench(request: pytest.FixtureRequest) -> Any:
+    return request.config.grader_bench  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def submission(request: pytest.FixtureRequest) -> Iterator[Submission]:
+    """The student's module, by proxy."""
+    yield Submission(_bench(request).session(request.node))
+
+
+@pytest.fixture
+def reference(request: pytest.FixtureRequest) -> types.ModuleType:
+    """The reference module of the topic, in the judge's process."""
+    module: types.ModuleType = _bench(request).reference(topic_of(request.node))
+    return module
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Seeded by the course's seed and the check's id alone: the same inputs in any order, for every student."""
+    return seeded(_bench(request).course.seed, check_id(request.node))
+
+
+def seeded(seed: int, id: str) -> np.random.Generator:
+    digest = hashlib.sha256(f"{seed}:{id}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "little"))
+
+
+def usage(error: GraderError) -> pytest.UsageError:
+    return pytest.UsageError(f"{error}\n{error.help}")

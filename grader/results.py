@@ -1,0 +1,141 @@
+"""What a graded run found: frozen data, to and from plain dicts (contracts: docs/reports.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+
+class Verdict(StrEnum):
+    """How a check ended."""
+
+    PASS = "pass"
+    WRONG = "wrong"
+    ERROR = "error"
+    MISSING = "missing"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    CRASH = "crash"
+    FORBIDDEN = "forbidden"
+    VIOLATION = "violation"
+    SKIPPED = "skipped"
+    GRADER_FAULT = "grader_fault"
+
+    @property
+    def died(self) -> bool:
+        """Whether the worker is gone after this verdict."""
+        return self in (Verdict.TIMEOUT, Verdict.MEMORY, Verdict.CRASH, Verdict.VIOLATION)
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check of one submission."""
+
+    id: str
+    function: str
+    title: str
+    visibility: str
+    verdict: Verdict
+    points: float | None
+    max_points: float | None
+    message: str = ""
+    diagnosis: str | None = None
+    advice: str | None = None
+    follow_through: bool = False
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        data = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        data["verdict"] = self.verdict.value
+        data["seconds"] = round(self.seconds, 4)
+        if self.points is None:  # a hidden check in a student's bundle
+            del data["points"], data["max_points"]
+        return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> CheckResult:
+        return cls(**{"points": None, "max_points": None, **data, "verdict": Verdict(data["verdict"])})
+
+
+@dataclass(frozen=True)
+class TopicResult:
+    """One topic of one submission; points are scaled to the topic's weight."""
+
+    topic: str
+    file: str | None
+    digest: str | None
+    points: float
+    max_points: float
+    checks: tuple[CheckResult, ...]
+    cached: bool = False
+    seconds: float = 0.0
+    output: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def faults(self) -> tuple[CheckResult, ...]:
+        return tuple(c for c in self.checks if c.verdict is Verdict.GRADER_FAULT)
+
+    def to_dict(self) -> dict[str, Any]:
+        names = ("topic", "file", "digest", "points", "max_points", "cached")
+        data = {name: getattr(self, name) for name in names}
+        data["seconds"] = round(self.seconds, 4)
+        data["notes"] = list(self.notes)
+        data["checks"] = [c.to_dict() for c in self.checks]
+        return data
+
+
+@dataclass(frozen=True)
+class SubmissionResult:
+    """All topics of one student."""
+
+    student: str
+    topics: tuple[TopicResult, ...]
+    points: float
+    max_points: float
+    late_days: int = 0
+    penalty: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def final(self) -> float:
+        """Points after the late penalty."""
+        return round(self.points - self.penalty, 4)
+
+    @property
+    def faults(self) -> tuple[CheckResult, ...]:
+        return tuple(c for t in self.topics for c in t.faults)
+
+    def to_dict(self) -> dict[str, Any]:
+        names = ("student", "points", "max_points", "late_days", "penalty")
+        data = {name: getattr(self, name) for name in names}
+        return {**data, "notes": list(self.notes), "topics": [t.to_dict() for t in self.topics]}
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole run."""
+
+    course: str
+    protection: str
+    complete: bool
+    submissions: tuple[SubmissionResult, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "course": self.course,
+            "protection": self.protection,
+            "complete": self.complete,
+            "notes": list(self.notes),
+            "submissions": [s.to_dict() for s in self.submissions],
+        }
+
+
+def without_times(result: CheckResult) -> CheckResult:
+    """The same result with its time set to zero, for comparing two runs."""
+    return replace(result, seconds=0.0)

@@ -1,0 +1,251 @@
+"""The judge's end of a worker: requests, replies and callbacks over some connection.
+
+A `Connection` moves frames and knows when its worker has died; a `Session` turns calls into frames and frames into
+values. How a worker is started, limited and killed is `grader.workers`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from grader import wire
+from grader.results import Verdict
+
+MAX_CALLBACKS = 100_000
+Answer = Callable[[dict[str, Any], list[np.ndarray]], list[Any]]
+
+
+class WorkerDied(Exception):
+    """The worker ended or had to be ended; `verdict` says how that is judged."""
+
+    def __init__(self, verdict: Verdict, text: str) -> None:
+        super().__init__(text)
+        self.verdict, self.text = verdict, text
+
+
+class EngineFault(Exception):
+    """The grader's own machinery broke; never the student's doing."""
+
+
+class StudentError(Exception):
+    """What the submission raised. Instances also are the built-in exception of the same name."""
+
+    def __init__(self, message: dict[str, Any]) -> None:
+        super().__init__(message["text"])
+        self.type_name: str = message["type"]
+        self.mro: list[str] = message["mro"]
+        self.text: str = message["text"]
+        self.frames: list[tuple[int, str]] = message["frames"]
+
+    def __str__(self) -> str:
+        return self.text
+
+    def is_a(self, name: str) -> bool:
+        return name in self.mro
+
+
+class Connection(Protocol):
+    """Moves one request to a worker and its reply back."""
+
+    def roundtrip(self, parts: list[Any], answer: Answer) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """Send a request, answer callbacks with `answer`, return the reply; raises `WorkerDied` or `EngineFault`."""
+
+    def kill(self) -> None:
+        """End the worker."""
+
+
+@dataclass
+class Reply:
+    """A decoded reply: the value, and what else the worker reported about the call."""
+
+    value: Any
+    message: dict[str, Any]
+
+
+class Session:
+    """One conversation with one worker about one submission."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.callbacks: list[Callable[..., Any]] = []
+        self.handle_factory: Callable[[Session, int, str, bool], Any] = lambda *_: _no_handles()
+        self.callback_count = 0
+        self.callback_error: BaseException | None = None
+        self.forget = False
+        self.last_returned: str = ""
+
+    def begin_check(self) -> None:
+        """Let the worker drop what earlier checks kept there."""
+        self.forget = True
+        self.callbacks = []
+        self.callback_count = 0
+
+    def request(
+        self, kind: str, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None, **fields: Any
+    ) -> Reply:
+        """Send a request and decode its reply; raises `StudentError`, `WorkerDied` or `EngineFault`."""
+        generators: list[np.random.Generator] = []
+        encoder = wire.Encoder(lambda v: self._outgoing(v, generators), max_bytes=wire.MAX_REQUEST, owner=self)
+        message = {"kind": kind, "id": secrets.token_hex(4), **fields}
+        try:
+            message["args"] = encoder.encode(list(args))
+            message["kwargs"] = encoder.encode(dict(kwargs or {}))
+        except wire.WireError as error:
+            raise EngineFault(f"the check passes what cannot be sent: {error}") from error
+        if generators:
+            message["generators"] = [g.bit_generator.state for g in generators]
+        if self.forget:
+            message["forget"], self.forget = True, False
+        reply, arrays = self.connection.roundtrip(wire.pack(message, encoder), self._answer)
+        return self._reply(message, reply, arrays, generators)
+
+    def _reply(
+        self, asked: dict[str, Any], reply: dict[str, Any], arrays: list[np.ndarray], generators: list[Any]
+    ) -> Reply:
+        if self.callback_error is not None:
+            error, self.callback_error = self.callback_error, None
+            raise error
+        try:
+            if reply.get("id") != asked["id"]:
+                raise wire.WireError("a reply to another request")
+            if reply.get("kind") == "raised":
+                raise student_error(reply)
+            if reply.get("kind") != "value":
+                raise wire.WireError("not a reply")
+            value = wire.Decoder(arrays, self._incoming, frozen=self).decode(reply.get("value"))
+            for generator, state in zip(generators, reply.get("generators") or [], strict=False):
+                _advance(generator, state)
+        except StudentError:  # may also be a ValueError
+            raise
+        except (wire.WireError, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise self.violation(f"sent a malformed reply ({error})") from None
+        self.last_returned = describe(value)
+        return Reply(value, reply)
+
+    def violation(self, text: str) -> WorkerDied:
+        """End a worker that broke the protocol."""
+        self.connection.kill()
+        return WorkerDied(Verdict.VIOLATION, text)
+
+    def _outgoing(self, value: Any, generators: list[np.random.Generator]) -> Any:
+        """Nodes of what is not data: handles, generators, callables."""
+        if isinstance(value, np.random.Generator):
+            if value.bit_generator.state["bit_generator"] != "PCG64":
+                raise wire.WireError("only numpy.random.default_rng() generators cross")
+            if not any(g is value for g in generators):
+                generators.append(value)
+            return {"g": next(i for i, g in enumerate(generators) if g is value)}
+        bind = getattr(type(value), "bind_to", None)
+        if bind is not None:
+            value = bind(value, self)
+        number = getattr(type(value), "handle_number", None)
+        if number is not None:
+            session, handle = number(value)
+            if session is not self:
+                raise wire.WireError("a handle of another worker")
+            return {"h": handle}
+        if callable(value):
+            self.callbacks.append(value)
+            return {"cb": len(self.callbacks) - 1}
+        raise wire.WireError(f"a {type(value).__name__}")
+
+    def _incoming(self, tag: str, node: dict[str, Any]) -> Any:
+        if tag != "h" or type(node["h"]) is not list or len(node["h"]) != 3:
+            raise wire.WireError("an unknown tag")
+        number, type_name, is_callable = node["h"]
+        if type(number) is not int or type(type_name) is not str or type(is_callable) is not bool:
+            raise wire.WireError("not a handle")
+        return self.handle_factory(self, number, type_name[:80], is_callable)
+
+    def _answer(self, message: dict[str, Any], arrays: list[np.ndarray]) -> list[Any]:
+        """Run a callback that the submission asked for and encode its result."""
+        self.callback_count += 1
+        if self.callback_count > MAX_CALLBACKS:
+            raise self.violation(f"called a function it was given more than {MAX_CALLBACKS} times")
+        try:
+            function = self.callbacks[message["callback"]] if type(message["callback"]) is int else None
+            decoder = wire.Decoder(arrays, self._incoming, frozen=self)
+            args, kwargs = decoder.decode(message["args"]), decoder.decode(message["kwargs"])
+            if function is None or not isinstance(args, list) or not isinstance(kwargs, dict):
+                raise wire.WireError("not a callback")
+        except (wire.WireError, KeyError, IndexError, TypeError, ValueError) as error:
+            raise self.violation(f"sent a malformed callback ({error})") from None
+        return self._call_back(function, args, kwargs)
+
+    def _call_back(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> list[Any]:
+        encoder = wire.Encoder(lambda v: self._outgoing(v, []), max_bytes=wire.MAX_REQUEST, owner=self)
+        try:
+            return wire.pack({"kind": "result", "value": encoder.encode(function(*args, **kwargs))}, encoder)
+        except AssertionError as error:  # the check judged inside its callback: its verdict, not the student's error
+            self.callback_error = error
+            return wire.pack({"kind": "failed", "text": "the check has failed"})
+        except Exception as error:  # noqa: BLE001 - a callback may be called with nonsense
+            return wire.pack({"kind": "failed", "text": f"{type(error).__name__} in the function you were given"})
+
+
+def _no_handles() -> Any:
+    raise wire.WireError("a handle where none is possible")
+
+
+def _advance(generator: np.random.Generator, state: Any) -> None:
+    """Take over the state that the submission left a generator in."""
+    if state is None:
+        raise wire.WireError("a generator that became another one")
+    generator.bit_generator.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": int(state["state"]["state"]), "inc": int(state["state"]["inc"])},
+        "has_uint32": int(state["has_uint32"]),
+        "uinteger": int(state["uinteger"]),
+    }
+
+
+_classes: dict[tuple[str, str | None], type[StudentError]] = {}
+
+
+def student_error(message: dict[str, Any]) -> StudentError:
+    """The exception that stands for what the submission raised; raises `WireError` if the message is malformed."""
+    name, mro, text, frames = (message.get(k) for k in ("type", "mro", "text", "frames"))
+    if type(name) is not str or type(text) is not str or type(mro) is not list or type(frames) is not list:
+        raise wire.WireError("a malformed error")
+    if any(type(n) is not str for n in mro) or any(
+        type(f) is not list or len(f) != 2 or type(f[0]) is not int or type(f[1]) is not str for f in frames
+    ):
+        raise wire.WireError("a malformed error")
+    cut = {"type": name[:80], "mro": mro[:16], "text": text[:2000], "frames": [(f[0], f[1][:80]) for f in frames[-8:]]}
+    return _class_for(cut["type"], cut["mro"])(cut)
+
+
+def _class_for(name: str, mro: list[str]) -> type[StudentError]:
+    bases = (getattr(builtins, n, None) for n in mro if n not in ("Exception", "BaseException", "object"))
+    base = next((b for b in bases if isinstance(b, type) and issubclass(b, Exception)), None)
+    key = (name if name.isidentifier() and len(_classes) < 1000 else "Error", base.__name__ if base else None)
+    if key not in _classes:
+        try:
+            _classes[key] = type(key[0], (StudentError, base) if base else (StudentError,), {})
+            _classes[key]({"type": "", "mro": [], "text": "", "frames": []})
+        except TypeError:  # built-ins with a constructor of their own, such as ExceptionGroup
+            _classes[key] = type(key[0], (StudentError,), {})
+    return _classes[key]
+
+
+def describe(value: Any) -> str:
+    """Kind and size of a value in a few words, without its content."""
+    if value is None:
+        return "None"
+    if isinstance(value, np.ndarray):
+        return f"a {value.dtype} array of shape {value.shape}"
+    if isinstance(value, (tuple, list)):
+        kind = getattr(value, "kind", None) or ("tuple" if isinstance(value, tuple) else "list")
+        return f"a {kind} of {len(value)}"
+    if isinstance(value, dict):
+        return f"a dict of {len(value)}"
+    name = type(value).__name__
+    if type(value).__module__.startswith("torch"):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"

@@ -1,0 +1,517 @@
+"""What crosses between judge and worker: framing, data encoding, and the limits of both.
+
+A frame is ``magic | header length u32 | body length u64 | header (JSON) | body (raw array buffers)``.
+The header is ``{"m": message, "a": [[dtype, shape, layout], ...]}``; buffer k of the body belongs to entry k of "a".
+Containers are tagged like everything else, so data can never look like a tag, and every size is checked before memory
+is allocated for it. Nothing here evaluates, unpickles or imports what the other side names.
+
+Message kinds (the closed list): requests `load`, `call`, `get`, `set`, `operator`, `take`, `helper`; replies `value`,
+`raised`, `callback`; a judge answers a callback with `result` or `failed`. No message can say "passed".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+MAGIC = b"GRD1"
+HEAD = struct.Struct("<4sIQ")
+MAX_HEADER = 1 << 20
+MAX_REPLY = 64 << 20
+MAX_REQUEST = 1 << 30
+MAX_DEPTH = 32
+MAX_NODES = 100_000
+MAX_TEXT = 1 << 20
+MAX_EXTENT = 1 << 31  # product of the non-zero dimensions: shape (2**39, 0) has no bytes, but its sum over axis 1 has
+
+DTYPES = {
+    name: np.dtype(name)
+    for name in (
+        "bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 float32 float64 complex64 complex128".split()
+    )
+}
+TENSOR_DTYPES = DTYPES.keys() - {"uint16", "uint32", "uint64"} | {"bfloat16"}
+
+
+class WireError(Exception):
+    """Bytes or values that this format does not carry."""
+
+
+class TooLarge(WireError):
+    """A value that would break a limit of the format."""
+
+
+class Received:
+    """Mixin of containers that came from a worker: remembers which object of the worker it stands for."""
+
+    owner: Any = None
+    ref: int | None = None
+
+
+class FreshRecord(tuple):  # type: ignore[type-arg]
+    """New values for a namedtuple or dataclass of the submission, which is rebuilt from them in the worker."""
+
+    owner: Any = None
+    ref: int | None = None
+
+
+def _read_only(*_: Any, **__: Any) -> Any:
+    raise TypeError("what a check receives is read-only; make a copy with fresh() first")
+
+
+class FrozenTuple(Received, tuple):  # type: ignore[type-arg]
+    """A tuple of the submission, or its namedtuple or dataclass, whose type name is then in `kind`."""
+
+    kind: str | None = None
+
+
+class FrozenList(Received, list):  # type: ignore[type-arg]
+    """A list of the submission, read-only."""
+
+    append = extend = insert = pop = remove = clear = sort = reverse = _read_only
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _read_only
+
+
+class FrozenDict(Received, dict):  # type: ignore[type-arg]
+    """A dict of the submission, read-only."""
+
+    pop = popitem = clear = update = setdefault = _read_only  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _read_only  # type: ignore[assignment]
+
+
+# --- data -> nodes ---------------------------------------------------------------------------------------------------
+
+
+class Encoder:
+    """Turns values into JSON nodes and a list of arrays.
+
+    `special(value)` encodes what is not data (handles, callables, generators) and raises `WireError` for what it does
+    not know. `remember(container)` returns a number under which the container can be named later, or None.
+    """
+
+    def __init__(
+        self,
+        special: Callable[[Any], Any],
+        remember: Callable[[Any], int | None] | None = None,
+        max_bytes: int = MAX_REPLY,
+        owner: Any = None,
+    ) -> None:
+        self.special = special
+        self.remember = remember
+        self.owner = owner
+        self.left = max_bytes
+        self.nodes = 0
+        self.specs: list[list[Any]] = []
+        self.buffers: list[Any] = []
+        self.seen: dict[int, int] = {}
+        self.alive: list[Any] = []  # keeps the ids in `seen` from being used again
+
+    def encode(self, value: Any, depth: int = 0) -> Any:
+        """The node of `value`; raises `TooLarge` where a limit would be broken."""
+        self.nodes += 1
+        if depth > MAX_DEPTH or self.nodes > MAX_NODES:
+            raise TooLarge("nested too deeply, or too many items")
+        encode = _ENCODERS.get(type(value)) or _encoder_of_subclass(value)
+        if encode is not None:
+            return encode(self, value, depth)
+        return self.special(value)
+
+    def items(self, tag: str, values: Any, depth: int) -> Any:
+        if len(values) > MAX_NODES:
+            raise TooLarge(f"{len(values)} items; return an array instead")
+        return [self.child(value, depth) for value in values]
+
+    def child(self, value: Any, depth: int) -> Any:
+        """A member of a container: what is too large to send stays behind as a handle, its siblings still cross."""
+        mark = (self.left, self.nodes, len(self.specs))
+        try:
+            return self.encode(value, depth + 1)
+        except TooLarge:
+            if depth > 1:
+                raise
+            self.left, self.nodes, kept = mark
+            del self.specs[kept:], self.buffers[kept:]
+            self.seen = {key: index for key, index in self.seen.items() if index < kept}
+            return self.special(value)
+
+    def named(self, node: dict[str, Any], container: Any) -> dict[str, Any]:
+        ref = self.remember(container) if self.remember else None
+        if ref is not None:
+            node["ref"] = ref
+        return node
+
+    def array(self, array: np.ndarray, identity: Any) -> int:
+        """Index of the array in this frame; the same object is sent once."""
+        if id(identity) in self.seen:
+            return self.seen[id(identity)]
+        if array.nbytes > self.left or math.prod(max(n, 1) for n in array.shape) > MAX_EXTENT:
+            raise TooLarge(f"an array of {array.nbytes} bytes")
+        self.left -= array.nbytes
+        index = len(self.specs)
+        self.specs.append([array.dtype.name, list(array.shape), _layout(array)])
+        self.buffers.append(_raw(array))
+        self.seen[id(identity)] = index
+        self.alive.append(identity)
+        return index
+
+
+def _layout(array: np.ndarray) -> str:
+    if array.flags.c_contiguous:
+        return "C"
+    return "F" if array.flags.f_contiguous else "S"
+
+
+def _raw(array: np.ndarray) -> Any:
+    flat = (array.T if _layout(array) == "F" else np.ascontiguousarray(array)).reshape(-1)
+    return flat.view(np.uint8).data if flat.size else b""
+
+
+def _int(_: Encoder, value: Any, __: int) -> Any:
+    value = int(value)
+    if value.bit_length() < 53:
+        return value
+    if value.bit_length() > 64:
+        raise TooLarge("an integer of more than 64 bits")
+    return {"i": hex(value)}
+
+
+def _float(_: Encoder, value: Any, __: int) -> Any:
+    value = float(value)
+    return value if math.isfinite(value) else {"f": repr(value)}
+
+
+def _str(_: Encoder, value: Any, __: int) -> Any:
+    text = str.__str__(value)
+    if len(text) > MAX_TEXT:
+        raise TooLarge("a text of more than a million characters")
+    return text
+
+
+def _complex(encoder: Encoder, value: Any, depth: int) -> Any:
+    return {"c": [_float(encoder, value.real, depth), _float(encoder, value.imag, depth)]}
+
+
+def _list(encoder: Encoder, value: Any, depth: int) -> Any:
+    return encoder.named({"l": encoder.items("l", list.__getitem__(value, slice(None)), depth)}, value)
+
+
+def _tuple(encoder: Encoder, value: Any, depth: int) -> Any:
+    return encoder.named({"t": encoder.items("t", tuple.__getitem__(value, slice(None)), depth)}, value)
+
+
+def _dict(encoder: Encoder, value: Any, depth: int) -> Any:
+    if len(value) > MAX_NODES:
+        raise TooLarge(f"a dict of {len(value)} items")
+    pairs = [[encoder.child(k, depth), encoder.child(v, depth)] for k, v in dict.items(value)]
+    return encoder.named({"d": pairs}, value)
+
+
+def _received(encoder: Encoder, value: Any, depth: int) -> Any:
+    """What came from this worker goes back as the worker's own object; anywhere else it is plain data."""
+    if value.ref is not None and value.owner is encoder.owner:
+        return {"ref": value.ref}
+    plain = {FrozenTuple: _tuple, FrozenList: _list, FrozenDict: _dict}[type(value)]
+    return plain(encoder, value, depth)
+
+
+def _fresh_record(encoder: Encoder, value: Any, depth: int) -> Any:
+    values = encoder.items("t", list(value), depth)
+    return {"rec": value.ref, "values": values} if value.owner is encoder.owner else {"t": values}
+
+
+def _record(encoder: Encoder, value: Any, depth: int) -> Any:
+    """A namedtuple or dataclass: its fields in order, its type's name, and the object to return to."""
+    fields = value if isinstance(value, tuple) else [getattr(value, f.name) for f in dataclasses.fields(value)]
+    return encoder.named({"t": encoder.items("t", list(fields), depth), "kind": type(value).__name__[:80]}, value)
+
+
+def _ndarray(encoder: Encoder, value: Any, depth: int) -> Any:
+    plain = np.ndarray.view(value, np.ndarray)
+    if plain.dtype.name not in DTYPES or not plain.dtype.isnative:
+        return encoder.special(value)
+    return {"a": encoder.array(plain, value)}
+
+
+def _generic(encoder: Encoder, value: Any, depth: int) -> Any:
+    plain = np.asarray(value)
+    return {"s": encoder.array(plain, plain)} if plain.dtype.name in DTYPES else encoder.special(value)
+
+
+def _bytes(encoder: Encoder, value: bytes, depth: int) -> Any:
+    plain = np.frombuffer(bytes(value), np.uint8)
+    return {"y": encoder.array(plain, plain)}
+
+
+def _tensor(encoder: Encoder, value: Any, depth: int) -> Any:
+    """A dense CPU tensor; anything else of torch stays behind as a handle."""
+    torch = sys.modules["torch"]
+    name = str(value.dtype).removeprefix("torch.")
+    if value.layout is not torch.strided or value.device.type != "cpu" or value.is_quantized or value.is_nested:
+        return encoder.special(value)
+    if name not in TENSOR_DTYPES:
+        return encoder.special(value)
+    if value.numel() * value.element_size() > encoder.left:  # an expanded tensor claims more bytes than it has
+        raise TooLarge(f"a tensor of {value.numel() * value.element_size()} bytes")
+    dense = value.detach().resolve_conj().resolve_neg()
+    plain = (dense.contiguous().view(torch.int16) if name == "bfloat16" else dense).numpy()
+    return {"T": [encoder.array(plain, value), name, bool(value.requires_grad)]}
+
+
+_ENCODERS: dict[type, Callable[[Encoder, Any, int], Any]] = {
+    type(None): lambda _, value, __: None,
+    bool: lambda _, value, __: value,
+    int: _int,
+    float: _float,
+    str: _str,
+    complex: _complex,
+    list: _list,
+    tuple: _tuple,
+    dict: _dict,
+    bytes: _bytes,
+    FrozenTuple: _received,
+    FrozenList: _received,
+    FrozenDict: _received,
+    FreshRecord: _fresh_record,
+    np.ndarray: _ndarray,
+    np.bool_: _generic,
+    np.float64: _generic,
+    np.float32: _generic,
+    np.int64: _generic,
+}
+
+
+def _encoder_of_subclass(value: Any) -> Callable[[Encoder, Any, int], Any] | None:
+    """Enums, OrderedDict, namedtuple, Parameter, ...: converted through the base class, never refused."""
+    if isinstance(value, np.generic):
+        return _generic
+    if isinstance(value, np.ndarray):
+        return _ndarray
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor):
+        return _tensor
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return _record
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _record
+    for base, encode in ((int, _int), (float, _float), (complex, _complex), (str, _str)):
+        if isinstance(value, base):
+            return encode
+    for base, encode in ((tuple, _tuple), (list, _list), (dict, _dict)):
+        if isinstance(value, base):
+            return encode
+    return None
+
+
+# --- nodes -> data ---------------------------------------------------------------------------------------------------
+
+
+class Decoder:
+    """Turns nodes back into values; `special(tag, node)` decodes handles, callbacks and generators.
+
+    With `frozen` (the judge's side) arrays and containers are read-only and containers remember what they stand for.
+    """
+
+    def __init__(self, arrays: Sequence[np.ndarray], special: Callable[[str, Any], Any], frozen: Any = None) -> None:
+        self.arrays = arrays
+        self.special = special
+        self.frozen = frozen
+        self.nodes = 0
+        self.tensors: dict[int, Any] = {}
+
+    def decode(self, node: Any, depth: int = 0) -> Any:
+        self.nodes += 1
+        if depth > MAX_DEPTH + 2 or self.nodes > 2 * MAX_NODES:
+            raise WireError("nested too deeply, or too many items")
+        if node is None or type(node) in (bool, int, float, str):
+            return node
+        if type(node) is not dict or not node:
+            raise WireError("not a node")
+        tag = next(iter(node))
+        decode = _DECODERS.get(tag)
+        return decode(self, node, depth) if decode else self.special(tag, node)
+
+    def index(self, node: Any) -> np.ndarray:
+        if type(node) is not int or not 0 <= node < len(self.arrays):
+            raise WireError("no such array")
+        return self.arrays[node]
+
+    def items(self, node: Any, depth: int) -> list[Any]:
+        if type(node) is not list:
+            raise WireError("not a list of nodes")
+        return [self.decode(child, depth + 1) for child in node]
+
+    def container(self, kind: type, values: Any, node: dict[str, Any]) -> Any:
+        if self.frozen is None:
+            return {FrozenTuple: tuple, FrozenList: list, FrozenDict: dict}[kind](values)
+        made = kind(values)
+        ref = node.get("ref")
+        if type(ref) is int and len(made):
+            made.owner, made.ref = self.frozen, ref
+        if type(node.get("kind")) is str:
+            made.kind = node["kind"][:80]
+        return made
+
+
+def _decode_dict(decoder: Decoder, node: dict[str, Any], depth: int) -> Any:
+    pairs = node["d"]
+    if type(pairs) is not list or any(type(p) is not list or len(p) != 2 for p in pairs):
+        raise WireError("not a dict")
+    try:
+        made = {decoder.decode(k, depth + 1): decoder.decode(v, depth + 1) for k, v in pairs}
+    except TypeError:
+        raise WireError("a key that cannot be hashed") from None
+    return decoder.container(FrozenDict, made, node)
+
+
+def _decode_float(_: Decoder, node: dict[str, Any], __: int) -> float:
+    if node["f"] not in ("nan", "inf", "-inf"):
+        raise WireError("not a float")
+    return float(node["f"])
+
+
+def _decode_int(_: Decoder, node: dict[str, Any], __: int) -> int:
+    if type(node["i"]) is not str or len(node["i"]) > 20:
+        raise WireError("not an integer")
+    try:
+        return int(node["i"], 16)
+    except ValueError:
+        raise WireError("not an integer") from None
+
+
+def _decode_complex(decoder: Decoder, node: dict[str, Any], depth: int) -> complex:
+    parts = decoder.items(node["c"], depth)
+    if len(parts) != 2 or any(type(p) not in (int, float) for p in parts):
+        raise WireError("not a complex number")
+    return complex(*parts)
+
+
+def _decode_scalar(decoder: Decoder, node: dict[str, Any], _: int) -> Any:
+    array = decoder.index(node["s"])
+    if array.ndim:
+        raise WireError("not a scalar")
+    return array[()]
+
+
+def _decode_bytes(decoder: Decoder, node: dict[str, Any], _: int) -> bytes:
+    return decoder.index(node["y"]).tobytes()
+
+
+def _decode_tensor(decoder: Decoder, node: dict[str, Any], _: int) -> Any:
+    if type(node["T"]) is not list or len(node["T"]) != 3:
+        raise WireError("not a tensor")
+    index, name, requires_grad = node["T"]
+    if name not in TENSOR_DTYPES or type(requires_grad) is not bool:
+        raise WireError("not a tensor")
+    plain = decoder.index(index)
+    if plain.dtype.name != ("int16" if name == "bfloat16" else name):
+        raise WireError("not a tensor of this dtype")
+    if index not in decoder.tensors:
+        decoder.tensors[index] = _as_tensor(plain, name, requires_grad)
+    return decoder.tensors[index]
+
+
+def _as_tensor(plain: np.ndarray, name: str, requires_grad: bool) -> Any:
+    import torch  # only where a tensor arrives: a NumPy topic never pays for it
+
+    tensor = torch.from_numpy(plain if plain.flags.writeable else plain.copy())
+    tensor = tensor.view(torch.bfloat16) if name == "bfloat16" else tensor
+    return tensor.requires_grad_() if requires_grad and tensor.dtype.is_floating_point else tensor
+
+
+_DECODERS: dict[str, Callable[[Decoder, dict[str, Any], int], Any]] = {
+    "l": lambda d, node, depth: d.container(FrozenList, d.items(node["l"], depth), node),
+    "t": lambda d, node, depth: d.container(FrozenTuple, d.items(node["t"], depth), node),
+    "d": _decode_dict,
+    "a": lambda d, node, _: d.index(node["a"]),
+    "rec": lambda d, node, depth: d.special("rec", {"rec": node["rec"], "values": d.items(node["values"], depth)}),
+    "s": _decode_scalar,
+    "y": _decode_bytes,
+    "T": _decode_tensor,
+    "f": _decode_float,
+    "i": _decode_int,
+    "c": _decode_complex,
+}
+
+
+# --- frames ----------------------------------------------------------------------------------------------------------
+
+
+def pack(message: dict[str, Any], encoder: Encoder | None = None) -> list[Any]:
+    """The frame of a message as a list of buffers."""
+    specs, buffers = (encoder.specs, encoder.buffers) if encoder else ([], [])
+    header = json.dumps({"m": message, "a": specs}, separators=(",", ":"), allow_nan=False).encode()
+    if len(header) > MAX_HEADER:
+        raise TooLarge(f"a message header of {len(header)} bytes")
+    body = sum(memoryview(b).nbytes for b in buffers)
+    return [HEAD.pack(MAGIC, len(header), body) + header, *buffers]
+
+
+def parse_head(data: Any, max_body: int = MAX_REPLY) -> tuple[int, int]:
+    """(header length, body length) of a frame, refused above the caps before anything is allocated."""
+    magic, header, body = HEAD.unpack(data)
+    if magic != MAGIC:
+        raise WireError("bytes that are no message")
+    if header > MAX_HEADER or body > max_body:
+        raise TooLarge(f"a message of {header + body} bytes")
+    return header, body
+
+
+def parse(header_length: int, data: Any, *, writable: bool) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """(message, arrays) of the header and body of a frame; the arrays are copies."""
+    view = memoryview(data)
+    try:
+        header = json.loads(bytes(view[:header_length]))
+    except (ValueError, RecursionError):
+        raise WireError("a header that is not JSON") from None
+    if type(header) is not dict or type(header.get("m")) is not dict or type(header.get("a")) is not list:
+        raise WireError("a header without a message")
+    if len(header["a"]) > MAX_NODES:
+        raise WireError("too many arrays")
+    return header["m"], _arrays(header["a"], view[header_length:], writable)
+
+
+def _arrays(specs: list[Any], body: memoryview, writable: bool) -> list[np.ndarray]:
+    arrays, start = [], 0
+    for spec in specs:
+        dtype, shape, layout, nbytes = _checked_spec(spec)
+        if start + nbytes > body.nbytes:
+            raise WireError("fewer bytes than the shapes say")
+        flat = np.frombuffer(body[start : start + nbytes], dtype)
+        start += nbytes
+        array = _laid_out(flat, shape, layout)
+        array.flags.writeable = writable
+        arrays.append(array)
+    if start != body.nbytes:
+        raise WireError("more bytes than the shapes say")
+    return arrays
+
+
+def _checked_spec(spec: Any) -> tuple[np.dtype, tuple[int, ...], str, int]:
+    if type(spec) is not list or len(spec) != 3 or type(spec[0]) is not str or spec[0] not in DTYPES:
+        raise WireError("an array of an unknown dtype")
+    shape = spec[1]
+    if type(shape) is not list or len(shape) > 32 or any(type(n) is not int or not 0 <= n < 1 << 40 for n in shape):
+        raise WireError("an array of an impossible shape")
+    if math.prod(max(n, 1) for n in shape) > MAX_EXTENT or spec[2] not in ("C", "F", "S"):
+        raise WireError("an array of an impossible shape")
+    dtype = DTYPES[spec[0]]
+    return dtype, tuple(shape), spec[2], math.prod(shape) * dtype.itemsize
+
+
+def _laid_out(flat: np.ndarray, shape: tuple[int, ...], layout: str) -> np.ndarray:
+    """A fresh array in the sender's kind of memory layout; strides are made here, never taken from the sender."""
+    if layout == "F":
+        return flat.reshape(shape[::-1]).copy().T
+    if layout == "C" or not shape:
+        return flat.reshape(shape).copy()
+    wide = np.empty((*shape[:-1], 2 * shape[-1]), flat.dtype)  # every second column: strided, not contiguous
+    strided = wide[..., ::2]
+    strided[...] = flat.reshape(shape)
+    return strided

@@ -1,0 +1,442 @@
+"""The worker's side of the wire: loads one submission and answers requests with data.
+
+Everything here runs beside hostile code and is believed by nobody: it can only ever send values.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import itertools
+import linecache
+import operator
+import random
+import sys
+import threading
+import traceback
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from grader import wire
+
+ORIGIN = "<submission>/"
+MAX_ERROR_TEXT = 2000
+OPERATORS: dict[str, Callable[..., Any]] = {
+    name: getattr(operator, name)
+    for name in (
+        "add sub mul truediv floordiv mod pow matmul neg pos abs getitem setitem delitem lt le gt ge contains".split()
+    )
+} | {"len": len, "float": float, "int": int}
+
+
+class Forbidden(Exception):
+    """Something this topic does not allow; its text says what and why."""
+
+
+class ForbiddenImport(Forbidden, ImportError):
+    """An import this topic does not allow; still an ImportError, so that `try: import ...` goes on without it."""
+
+
+class MissingName(AttributeError):
+    """A name the exercise asks for that the submission does not have."""
+
+
+# --- loading ---------------------------------------------------------------------------------------------------------
+
+
+def load_module(files: dict[str, str], main: str, imports: list[str], banned: list[str]) -> types.ModuleType:
+    """Execute the submission's source under its topic's name; nothing is read from disk."""
+    for name in banned:
+        _ban(name)
+    filename = ORIGIN + main + ".py"
+    source = files[main + ".py"]
+    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)  # for the student's own logging
+    module = types.ModuleType(main)
+    module.__file__ = filename
+    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _guarded_import(main, imports)}
+    sys.modules[main] = module  # dataclasses and typing look their module up here
+    exec(compile(source, filename, "exec", dont_inherit=True), module.__dict__)
+    return module
+
+
+def _guarded_import(main: str, imports: list[str]) -> Callable[..., Any]:
+    """`__import__` for the submission's own frames: the standard library and what the topic lists.
+
+    Advice in plain words rather than a wall: what must not be read is also out of reach of the worker.
+    """
+    allowed = {*imports, main, *sys.stdlib_module_names}
+
+    def guarded(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+        top = name.partition(".")[0]
+        if level:
+            raise ForbiddenImport(f"{main}.py is graded alone: put what it needs from your other files into it")
+        if top not in allowed:
+            listed = ", ".join(imports) or "nothing"
+            raise ForbiddenImport(
+                f"'{top}' may not be imported in this topic (allowed: the standard library, {listed})", name=top
+            )
+        return builtins.__import__(name, globals, locals, fromlist, level)
+
+    return guarded
+
+
+def _ban(name: str) -> None:
+    """Make `package.function` refuse calls that come directly from the submission's frames."""
+    path, _, attribute = name.rpartition(".")
+    owner = importlib.import_module(path)
+    real = getattr(owner, attribute)
+
+    def banned(*args: Any, **kwargs: Any) -> Any:
+        if sys._getframe(1).f_code.co_filename.startswith(ORIGIN):
+            raise Forbidden(f"{name} may not be used in this topic: writing it is the exercise")
+        return real(*args, **kwargs)
+
+    if isinstance(real, type):  # a banned class stays usable as a base or in isinstance; making one is refused
+        owner.__dict__[attribute].__init__ = _banned_init(name, real.__init__)
+    else:
+        setattr(owner, attribute, banned)
+
+
+def _banned_init(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        if any(f.f_code.co_filename.startswith(ORIGIN) for f, _ in traceback.walk_stack(sys._getframe(1))):
+            raise Forbidden(f"{name} may not be used in this topic: writing it is the exercise")
+        real(self, *args, **kwargs)
+
+    return __init__
+
+
+# --- what a call did besides returning -------------------------------------------------------------------------------
+
+
+def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """(path, leaf) of everything inside plain containers, namedtuples and dataclasses; containers give their length."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        for name in value._fields:
+            yield from leaves(getattr(value, name), f"{path}.{name}")
+    elif hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        for name in value.__dataclass_fields__:
+            yield from leaves(getattr(value, name, None), f"{path}.{name}")
+    elif isinstance(value, (tuple, list)):
+        yield path, ("length", len(value))
+        for i, item in enumerate(value):
+            yield from leaves(item, f"{path}[{i}]")
+    elif isinstance(value, dict):
+        yield path, ("keys", repr(list(value)))
+        for key, item in value.items():
+            yield from leaves(item, f"{path}[{key!r}]")
+    else:
+        yield path, value
+
+
+def _snapshot(leaf: Any) -> Any:
+    if isinstance(leaf, np.ndarray):
+        return (leaf.dtype.str, leaf.shape, leaf.tobytes())
+    if _is_tensor(leaf):
+        return (str(leaf.dtype), tuple(leaf.shape), leaf.detach().contiguous().view(-1).numpy().tobytes())
+    return leaf if isinstance(leaf, (int, float, complex, str, tuple, type(None), np.generic)) else None
+
+
+def _is_tensor(value: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _share_memory(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        try:
+            return bool(np.shares_memory(a, b, max_work=100_000))
+        except np.exceptions.TooHardError:
+            return bool(np.may_share_memory(a, b))
+    if _is_tensor(a) and _is_tensor(b) and a.numel() and b.numel():
+        return bool(a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr())
+    return False
+
+
+class Observation:
+    """Snapshot of arguments and global random state before a call, compared after it."""
+
+    def __init__(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        self.named = [(str(i), value) for i, value in enumerate(args)] + list(kwargs.items())
+        self.before = [(path, _snapshot(leaf)) for name, value in self.named for path, leaf in leaves(value, name)]
+        self.random = self._random_state()
+
+    @staticmethod
+    def _random_state() -> Any:
+        name, keys, *rest = np.random.get_state(legacy=True)
+        torch = sys.modules.get("torch")
+        return name, keys.tobytes(), *rest, random.getstate(), torch and torch.get_rng_state().numpy().tobytes()
+
+    def report(self, result: Any) -> dict[str, Any]:
+        current = [(path, leaf) for name, value in self.named for path, leaf in leaves(value, name)]
+        after = [(path, _snapshot(leaf)) for path, leaf in current]
+        differing = {p for p, _ in dict_difference(self.before, after)}
+        aliases = [
+            [there, here]
+            for there, made in leaves(result, "result")
+            for here, given in current
+            if _share_memory(made, given)
+        ]
+        return {
+            "changed": sorted(differing),
+            "aliases": aliases[:100],
+            "global_random": self._random_state() != self.random,
+        }
+
+
+def dict_difference(before: list[tuple[str, Any]], after: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Entries of either list that the other does not have in the same place."""
+    pairs = itertools.zip_longest(before, after)
+    return [b or a for b, a in pairs if b is None or a is None or not _same(b, a)]
+
+
+def _same(b: tuple[str, Any], a: tuple[str, Any]) -> bool:
+    return b[0] == a[0] and (b[1] is a[1] or repr(b[1]) == repr(a[1]) if not _is_bytes(b[1]) else b[1] == a[1])
+
+
+def _is_bytes(snapshot: Any) -> bool:
+    return isinstance(snapshot, tuple) and len(snapshot) == 3 and isinstance(snapshot[2], bytes)
+
+
+class OpcodeCounter:
+    """Counts the bytecodes that frames of the submission execute during a call."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.threads = False
+
+    def _trace(self, frame: types.FrameType, event: str, _: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(ORIGIN):
+            return None
+        frame.f_trace_lines = False
+        frame.f_trace_opcodes = True
+        return self._step
+
+    def _step(self, frame: types.FrameType, event: str, _: Any) -> Any:
+        if event == "opcode":
+            self.count += 1
+        return self._step
+
+    def _other_thread(self, *_: Any) -> Any:
+        self.threads = True
+        return None
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        threading.settrace(self._other_thread)
+        tracer = self._trace
+        sys.settrace(tracer)
+        try:
+            return call()
+        finally:
+            if sys.gettrace() is not tracer:  # somebody switched the counting off
+                self.threads = True
+            sys.settrace(None)
+            threading.settrace(None)  # type: ignore[arg-type]
+
+
+# --- the server ------------------------------------------------------------------------------------------------------
+
+
+class Server:
+    """Answers the requests of one judge about one submission. `ask(frame) -> (message, arrays)` reaches the judge."""
+
+    def __init__(self, ask: Callable[[list[Any]], tuple[dict[str, Any], list[np.ndarray]]]) -> None:
+        self.ask = ask
+        self.module: Any = None
+        self.kept: dict[int, Any] = {}
+        self.last = 0
+        self.request = ""
+        self.helpers: dict[str, Callable[..., Any]] = {}
+
+    def handle(self, message: dict[str, Any], arrays: list[np.ndarray]) -> list[Any]:
+        """The frame that answers a request."""
+        self.request = message["id"]
+        if message.get("forget"):
+            self.kept.clear()
+        try:
+            return self._pack(ACTIONS[message["kind"]](self, message, arrays))
+        except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are the student's too
+            return wire.pack(self._raised(error))
+
+    def _pack(self, answer: tuple[Any, dict[str, Any]]) -> list[Any]:
+        value, extra = answer
+        encoder = wire.Encoder(self.keep, self.remember)
+        node = self.keep(value) if extra.pop("keep", False) else encoder.encode(value)
+        return wire.pack({"kind": "value", "id": self.request, "value": node, **extra}, encoder)
+
+    def _raised(self, error: BaseException) -> dict[str, Any]:
+        try:
+            text = str(error)[:MAX_ERROR_TEXT]
+        except BaseException:  # noqa: BLE001 - a hostile __str__
+            text = "<the error has no readable message>"
+        return {
+            "kind": "raised",
+            "id": self.request,
+            "type": type(error).__name__[:80],
+            "mro": [c.__name__[:80] for c in type(error).__mro__][:16],
+            "text": text,
+            "frames": _frames(error),
+        }
+
+    # names for objects that stay here
+
+    def remember(self, value: Any) -> int:
+        self.last += 1
+        self.kept[self.last] = value
+        return self.last
+
+    def keep(self, value: Any) -> dict[str, Any]:
+        return {"h": [self.remember(value), type(value).__name__[:80], callable(value)]}
+
+    def special(self, generators: list[Any]) -> Callable[[str, Any], Any]:
+        def decode(tag: str, node: Any) -> Any:
+            if tag in ("h", "ref"):
+                return self.kept[node[tag]] if node[tag] else self.module
+            if tag == "cb":
+                return self._callback(node["cb"])
+            if tag == "g":
+                return generators[node["g"]]
+            if tag == "rec":  # a namedtuple or dataclass rebuilt from new values
+                return _rebuilt(self.kept[node["rec"]], node["values"])
+            raise wire.WireError("an unknown tag")
+
+        return decode
+
+    def _callback(self, number: int) -> Callable[..., Any]:
+        def callback(*args: Any, **kwargs: Any) -> Any:
+            encoder = wire.Encoder(self.keep)
+            nodes = {"args": encoder.encode(list(args)), "kwargs": encoder.encode(kwargs)}
+            message, arrays = self.ask(
+                wire.pack({"kind": "callback", "id": self.request, "callback": number, **nodes}, encoder)
+            )
+            if message["kind"] == "failed":
+                raise RuntimeError(message["text"])
+            return wire.Decoder(arrays, self.special([])).decode(message["value"])
+
+        return callback
+
+    # requests
+
+    def _target(self, message: dict[str, Any]) -> Any:
+        owner = self.kept[message["handle"]] if message.get("handle") else self.module
+        name = message.get("name")
+        return owner if name is None else self._attribute(owner, name)
+
+    def _attribute(self, owner: Any, name: str) -> Any:
+        if owner is self.module and name not in vars(owner):
+            raise MissingName(f"{self.module.__name__}.py has no '{name}'")
+        try:
+            return getattr(owner, name)
+        except AttributeError as error:
+            if error.name == name and error.obj is owner:
+                raise MissingName(f"'{type(owner).__name__}' has no '{name}'") from None
+            raise
+
+    def _arguments(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[list[Any], dict[str, Any], Any]:
+        generators = [_generator(state) for state in message.get("generators", ())]
+        decoder = wire.Decoder([_copy(a) for a in arrays], self.special(generators))
+        return decoder.decode(message["args"]), decoder.decode(message["kwargs"]), generators
+
+    def load(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        self.module = load_module(message["files"], message["main"], message["imports"], message["banned"])
+        return None, {}
+
+    def call(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        function, options = self._target(message), message.get("options", {})
+        extra: dict[str, Any] = {"keep": bool(options.get("keep"))}
+        counter = OpcodeCounter()
+        if options.get("count"):
+            args, kwargs, _ = self._arguments(message, arrays)
+            function(*args, **kwargs)  # warm-up: first-call caches do not count
+        args, kwargs, generators = self._arguments(message, arrays)
+        observation = Observation(args, kwargs) if options.get("observe") else None
+        with np.errstate(**({"over": "raise", "invalid": "raise", "divide": "raise"} if options.get("strict") else {})):
+            if options.get("count"):
+                result = counter.run(lambda: function(*args, **kwargs))
+                extra["count"], extra["threads"] = counter.count, counter.threads
+            else:
+                result = function(*args, **kwargs)
+        if observation:
+            extra["observed"] = observation.report(result)
+        if generators:
+            extra["generators"] = [_generator_state(g) for g in generators]
+        return result, extra
+
+    def get(self, message: dict[str, Any], _: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        return self._target(message), {}
+
+    def set(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        (value,), _, _ = self._arguments(message, arrays)
+        setattr(self.kept[message["handle"]], message["name"], value)
+        return None, {}
+
+    def operator(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        args, _, _ = self._arguments(message, arrays)
+        return OPERATORS[message["name"]](*args), {}
+
+    def take(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        (iterable,), _, _ = self._arguments(message, arrays)
+        return list(itertools.islice(iterable, message["count"])), {}
+
+    def helper(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        source, name = message["source"], message["name"]
+        if source not in self.helpers:
+            scope: dict[str, Any] = {"np": np, "torch": sys.modules.get("torch"), "submission": self.module}
+            exec(compile(source, "<check>", "exec", dont_inherit=True), scope)
+            self.helpers[source] = scope[name]
+        args, kwargs, _ = self._arguments(message, arrays)
+        return self.helpers[source](*args, **kwargs), {"keep": bool(message.get("keep"))}
+
+
+ACTIONS: dict[str, Callable[[Server, dict[str, Any], list[np.ndarray]], tuple[Any, dict[str, Any]]]] = {
+    "load": Server.load,
+    "call": Server.call,
+    "get": Server.get,
+    "set": Server.set,
+    "operator": Server.operator,
+    "take": Server.take,
+    "helper": Server.helper,
+}
+
+
+def _copy(array: np.ndarray) -> np.ndarray:
+    """A writable copy in the same kind of layout, so that one decoded frame can serve two calls."""
+    if array.flags.c_contiguous or array.flags.f_contiguous or not array.ndim:
+        return array.copy(order="K")
+    wide = np.empty((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+    wide[..., ::2] = array
+    return wide[..., ::2]
+
+
+def _generator(state: dict[str, Any]) -> np.random.Generator:
+    generator = np.random.Generator(np.random.PCG64(0))
+    generator.bit_generator.state = state
+    return generator
+
+
+def _generator_state(generator: np.random.Generator) -> Any:
+    state = generator.bit_generator.state
+    return state if state["bit_generator"] == "PCG64" else None
+
+
+def _rebuilt(original: Any, values: list[Any]) -> Any:
+    if isinstance(original, tuple):
+        return type(original)._make(values)  # type: ignore[attr-defined]
+    made = object.__new__(type(original))
+    for name, value in zip(type(original).__dataclass_fields__, values, strict=True):
+        object.__setattr__(made, name, value)
+    return made
+
+
+def _frames(error: BaseException) -> list[list[Any]]:
+    """[line, function] of the submission's frames, outermost first; for a syntax error the line it names."""
+    try:
+        if isinstance(error, SyntaxError) and str(error.filename).startswith(ORIGIN):
+            return [[error.lineno or 0, "<module>"]]
+        frames = traceback.extract_tb(error.__traceback__, limit=-200)
+        return [[f.lineno, f.name[:80]] for f in frames if f.filename.startswith(ORIGIN)][-8:]
+    except BaseException:  # noqa: BLE001 - a hostile error must not end the worker
+        return []

@@ -1,0 +1,3 @@
+"""Checks run under plain pytest with the fixtures of the judge."""
+
+pytest_plugins = ["grader.plugin"]

@@ -1,0 +1,793 @@
+"""Hidden checks of the optimizers.
+
+The oracle never runs an update rule: it writes every average as an explicit sum over the whole history of
+gradients, and bias correction as the division by the sum of the weights. tests/course compares it with torch.
+"""
+
+import math
+
+import numpy as np
+
+from grader.checks import (
+    assert_close,
+    assert_raises,
+    assert_true,
+    check,
+    fresh,
+    noncontiguous,
+    observe,
+    operations,
+)
+
+# Coordinates of very different scale show where ε stands; the last one never gets a gradient.
+SCALES = np.array([1.0, 1e-3, 1e-6, 0.0])
+SIZES = np.array([1.0, 1e-3, 1e-6, 1.0])  # of the weights, so that no coordinate drowns in rounding
+ATOL = 1e-14  # small beside the smallest step, 1e-8; paths are compared at rtol 1e-9
+CHANGING_LR = [0.1, 0.3, 0.02, 0.2, 0.05, 0.1]
+FLAT = "a large array takes as many Python operations as a small one"
+
+
+# ---- oracle
+
+
+def weighted_sum(history, decay):
+    """Σᵢ decayᵗ⁻ⁱ hᵢ for i = 1 … t."""
+    return sum(decay ** (len(history) - 1 - i) * h for i, h in enumerate(history))
+
+
+def average(history, decay):
+    return (1 - decay) * weighted_sum(history, decay)
+
+
+def histories(gs):
+    return [gs[: t + 1] for t in range(len(gs))]
+
+
+def sgd_steps(gs):
+    return list(gs)
+
+
+def momentum_steps(gs, beta=0.9, nesterov=False):
+    velocities = [weighted_sum(past, beta) for past in histories(gs)]
+    return [g + beta * v for g, v in zip(gs, velocities, strict=True)] if nesterov else velocities
+
+
+def adagrad_steps(gs, eps=1e-10):
+    return [past[-1] / (np.sqrt((past**2).sum(axis=0)) + eps) for past in histories(gs)]
+
+
+def rmsprop_steps(gs, alpha=0.99, eps=1e-8, centered=False):
+    mean = [average(past, alpha) if centered else 0.0 for past in histories(gs)]
+    square = [average(past**2, alpha) for past in histories(gs)]
+    return [g / (np.sqrt(v - m * m) + eps) for g, v, m in zip(gs, square, mean, strict=True)]
+
+
+def adadelta_steps(gs, rho=0.9, eps=1e-6):
+    steps = []
+    for past in histories(gs):
+        below = average(past**2, rho) + eps
+        above = (average(np.array(steps) ** 2, rho) if steps else 0.0) + eps
+        steps.append(np.sqrt(above / below) * past[-1])
+    return steps
+
+
+def adam_steps(gs, betas=(0.9, 0.999), eps=1e-8):
+    steps = []
+    for past in histories(gs):
+        ones = np.ones(len(past))
+        m_hat = weighted_sum(past, betas[0]) / weighted_sum(ones, betas[0])
+        v_hat = weighted_sum(past**2, betas[1]) / weighted_sum(ones, betas[1])
+        steps.append(m_hat / (np.sqrt(v_hat) + eps))
+    return steps
+
+
+def descend(w, steps, lr, decay=0.0):
+    """The weights after each step; lr is one number or one per step."""
+    rates = lr if isinstance(lr, list) else [lr] * len(steps)
+    path = []
+    for step, rate in zip(steps, rates, strict=True):
+        w = w * (1 - rate * decay) - rate * step
+        path.append(w)
+    return path
+
+
+# ---- shared parts of the checks
+
+
+def drawn(rng, count, shape=(4,), zero_step=True):
+    """Weights and gradients whose last axis has mixed scales; one gradient, never the first, is all zero."""
+    w = rng.standard_normal(shape) * SIZES
+    gs = rng.standard_normal((count, *shape)) * SCALES
+    if zero_step:
+        gs[count // 2] = 0.0
+    return w, gs
+
+
+def run(step, w, gs, lr, **hyper):
+    """The submission's weights after each step; lr is one number, one per step, or None to leave it out."""
+    rates = lr if isinstance(lr, list) else [lr] * len(gs)
+    state, path = None, []
+    for g, rate in zip(gs, rates, strict=True):
+        w, state = step(w, g, state, **hyper) if rate is None else step(w, g, state, lr=rate, **hyper)
+        path.append(w)
+        w = np.asarray(w)  # a 0-d weight may have come back as a number
+    return path
+
+
+def is_plain(state):
+    if isinstance(state, dict):
+        return all(is_plain(item) for item in state.values())
+    if isinstance(state, (tuple, list)):
+        return all(is_plain(item) for item in state)
+    return state is None or isinstance(state, (bool, int, float, str, np.generic, np.ndarray))
+
+
+def with_decay(decay, hyper):
+    """The keywords of a step; the oracle takes the decay apart from its rule."""
+    return {**hyper, "weight_decay": decay} if decay else hyper
+
+
+def check_memory(step, rule, rng, decay=0.0, **hyper):
+    """Two weights in turn, then one of them again from a state stored before."""
+    keywords = with_decay(decay, hyper)
+    (w_a, gs_a), (w_b, gs_b) = drawn(rng, 6), drawn(rng, 6, shape=(2, 3, 4))
+    a, b, state_a, state_b, stored = w_a, w_b, None, None, None
+    for t in range(5):
+        if t == 2:
+            stored = a, state_a
+        a, state_a = step(a, gs_a[t], state_a, lr=0.1, **keywords)
+        b, state_b = step(b, gs_b[t], state_b, lr=0.1, **keywords)
+    assert_true(is_plain(state_a), "the state is None, or numbers and arrays in tuples, lists or dicts")
+    for name, actual, w, gs in [("first", a, w_a, gs_a), ("second", b, w_b, gs_b)]:
+        expected = descend(w, rule(gs[:5], **hyper), 0.1, decay)[-1]
+        assert_close(actual, expected, atol=ATOL, name=f"the {name} weights")
+    expected = descend(w_a, rule(gs_a[[0, 1, 5]], **hyper), 0.1, decay)[-1]
+    for state, name in [(stored[1], "a stored state"), (fresh(stored[1]), "a copy of a stored state")]:
+        again, _ = step(stored[0], gs_a[5], state, lr=0.1, **keywords)
+        assert_close(again, expected, atol=ATOL, name=f"w, going on from {name}")
+
+
+def check_purity(step, rng, **keywords):
+    w, gs = drawn(rng, 3)
+    state = None
+    for g in gs:
+        seen = observe(step)(w, g, state, **keywords)
+        changed = {path[0] for path in seen.changed}
+        assert_true("0" not in changed, "the weights that were passed in stay as they were")
+        assert_true("1" not in changed, "the gradient that was passed in stays as it was")
+        shared = {argument[0] for _, argument in seen.aliases}
+        assert_true("0" not in shared, "what is returned shares no memory with the old weights")
+        assert_true("1" not in shared, "what is returned shares no memory with the gradient")
+        assert_true(not seen.used_global_random, "an optimizer draws no random numbers")
+        w, state = seen.value
+
+
+def check_shapes_and_precision(step, rule, rng, decay=0.0, **hyper):
+    """Two steps for float32 and float64, so that the state's precision counts as well."""
+    keywords = with_decay(decay, hyper)
+    for shape in [(), (1,), (2, 4, 3)]:
+        for dtype in (np.float64, np.float32):
+            w = np.asarray(rng.standard_normal(shape)).astype(dtype)
+            gs = rng.standard_normal((2, *shape)).astype(dtype)
+            expected = descend(w.astype(float), rule(gs.astype(float), **hyper), 0.1, decay)
+            path = run(step, w, [np.asarray(g) for g in gs], 0.1, **keywords)
+            assert_close(path, [np.asarray(x).astype(dtype) for x in expected], name="w after steps 1, 2")
+    w, gs = rng.standard_normal((3, 4)), rng.standard_normal((2, 3, 4))
+    path = run(step, noncontiguous(w), [noncontiguous(g) for g in gs], 0.1, **keywords)
+    expected = descend(w, rule(gs, **hyper), 0.1, decay)
+    assert_close(path, expected, name="w after steps 1, 2 from strided arrays")
+
+
+def check_cost(step, rule, rng, decay=0.0, **hyper):
+    counts = []
+    for shape in [(3,), (2, 4, 3), (40, 30)]:
+        w, gs = rng.standard_normal(shape), rng.standard_normal((1, *shape))
+        counted = operations(step)(w, gs[0], None, lr=0.1, **with_decay(decay, hyper))
+        assert_close(counted.value[0], descend(w, rule(gs, **hyper), 0.1, decay)[0], name="w_new")
+        counts.append(counted.count)
+    assert_true(max(counts) <= 1.02 * min(counts), FLAT)
+
+
+def check_refuses(step, rng, *bad):
+    """Each of `bad` is a set of keywords that must raise ValueError; so must a gradient of another shape."""
+    w, g = rng.standard_normal((2, 3)), rng.standard_normal((2, 3))
+    for keywords in bad:
+        assert_raises(ValueError, step, w, g, None, **keywords)
+    assert_raises(ValueError, step, w, g[0], None, lr=0.1)  # would broadcast
+
+
+# ---- sgd
+
+
+@check("sgd", points=1.5)
+def test_sgd_weight_decay_adds_to_the_gradient(submission, rng):
+    """Weight decay adds λ w to the gradient, so the learning rate multiplies both."""
+    w, gs = drawn(rng, 6, shape=(2, 3, 4))
+    for decay in (0.5, 0.0):
+        path = run(submission.sgd, w, gs, CHANGING_LR, weight_decay=decay)
+        assert_close(path, descend(w, gs, CHANGING_LR, decay), atol=ATOL, name="w after each step")
+
+
+@check("sgd", points=1)
+def test_sgd_keeps_shape_and_precision(submission, rng):
+    """Weights of any shape and layout are stepped, and float32 stays float32."""
+    check_shapes_and_precision(submission.sgd, sgd_steps, rng, decay=0.5)
+
+
+@check("sgd", points=1)
+def test_sgd_leaves_its_arguments_alone(submission, rng):
+    """A step writes neither to the weights nor to the gradient and returns memory of its own."""
+    check_purity(submission.sgd, rng, lr=0.1, weight_decay=0.5)
+
+
+@check("sgd", points=0.5)
+def test_sgd_refuses_bad_arguments(submission, rng):
+    """A negative rate or decay and a gradient of another shape raise ValueError."""
+    check_refuses(submission.sgd, rng, {"lr": -0.1}, {"lr": 0.1, "weight_decay": -0.1})
+
+
+# ---- momentum
+
+
+@check("momentum", points=2)
+def test_momentum_follows_the_weighted_sum_of_all_gradients(submission, rng):
+    """The velocity is the sum of all gradients so far, each weighted by β to the power of its age."""
+    for hyper, count in [({}, 6), ({"beta": 0.5}, 8), ({"beta": 0.99}, 20)]:
+        w, gs = drawn(rng, count)
+        path = run(submission.momentum, w, gs, 0.1, **hyper)
+        assert_close(path, descend(w, momentum_steps(gs, **hyper), 0.1), atol=ATOL, name="w after each step")
+
+
+@check("momentum", points=2)
+def test_nesterov_follows_the_look_ahead_point(submission, rng):
+    """Nesterov's step is the new gradient plus β times the velocity that already contains it."""
+    for hyper, count in [({}, 6), ({"beta": 0.5}, 8), ({"beta": 0.99}, 20)]:
+        w, gs = drawn(rng, count)
+        path = run(submission.momentum, w, gs, 0.1, nesterov=True, **hyper)
+        expected = descend(w, momentum_steps(gs, **hyper, nesterov=True), 0.1)
+        assert_close(path, expected, atol=ATOL, name="w after each step")
+
+
+@check("momentum", points=1.5)
+def test_momentum_uses_a_new_learning_rate_at_once(submission, rng):
+    """The velocity does not contain the learning rate, so a new rate scales all of the very next step."""
+    for nesterov in (False, True):
+        w, gs = drawn(rng, len(CHANGING_LR))
+        path = run(submission.momentum, w, gs, CHANGING_LR, beta=0.8, nesterov=nesterov)
+        expected = descend(w, momentum_steps(gs, 0.8, nesterov), CHANGING_LR)
+        assert_close(path, expected, atol=ATOL, name="w after each step")
+
+
+@check("momentum", points=1)
+def test_momentum_without_inertia_is_gradient_descent(submission, rng):
+    """With β = 0 both forms of momentum are plain gradient descent."""
+    for nesterov in (False, True):
+        w, gs = drawn(rng, 4)
+        path = run(submission.momentum, w, gs, 0.1, beta=0.0, nesterov=nesterov)
+        assert_close(path, descend(w, gs, 0.1), atol=ATOL, name="w after each step")
+
+
+@check("momentum", points=1)
+def test_momentum_keeps_all_memory_in_the_state(submission, rng):
+    """Two arrays can be trained in turn, and a stored state can be taken up again later."""
+    check_memory(submission.momentum, momentum_steps, rng, beta=0.8)
+
+
+@check("momentum", points=0.5)
+def test_momentum_leaves_its_arguments_alone(submission, rng):
+    """The velocity has memory of its own: the caller may reuse the gradient array before the next step."""
+    check_purity(submission.momentum, rng, lr=0.1)
+
+
+@check("momentum", points=0.5)
+def test_momentum_keeps_shape_and_precision(submission, rng):
+    """Weights of any shape and layout are stepped, and float32 stays float32."""
+    check_shapes_and_precision(submission.momentum, momentum_steps, rng, nesterov=True)
+
+
+@check("momentum", points=0.5)
+def test_momentum_refuses_bad_arguments(submission, rng):
+    """A negative rate, β outside 0 ≤ β < 1 and a gradient of another shape raise ValueError."""
+    bad = [{"lr": -0.1}, {"lr": 0.1, "beta": -0.1}, {"lr": 0.1, "beta": 1.0}]
+    check_refuses(submission.momentum, rng, *bad)
+
+
+@check("momentum", points=0.5)
+def test_cost_of_momentum(submission, rng):
+    """The number of Python operations does not depend on the size of the weights."""
+    check_cost(submission.momentum, momentum_steps, rng, nesterov=True)
+
+
+# ---- adagrad
+
+
+@check("adagrad", points=2.5)
+def test_adagrad_divides_by_the_root_of_the_sum_of_squares(submission, rng):
+    """Each coordinate is divided by the root of the sum of its squared gradients, with ε outside the root."""
+    for hyper, count in [({"eps": 0.1}, 4), ({"eps": 1e-3}, 6), ({"eps": 1e-8}, 20)]:
+        w, gs = drawn(rng, count)
+        path = run(submission.adagrad, w, gs, 0.1, **hyper)
+        assert_close(path, descend(w, adagrad_steps(gs, **hyper), 0.1), atol=ATOL, name="w after each step")
+    w, gs = drawn(rng, len(CHANGING_LR))
+    gs = 1e-9 * gs  # at this size the default ε matters
+    path = run(submission.adagrad, w, gs, CHANGING_LR)
+    assert_close(path, descend(w, adagrad_steps(gs), CHANGING_LR), atol=ATOL, name="w, default ε")
+
+
+@check("adagrad", points=1)
+def test_adagrad_ignores_the_unit_of_the_loss(submission, rng):
+    """As ε goes to 0, multiplying all gradients by one constant changes nothing."""
+    w, gs = drawn(rng, 5, shape=(2, 4))
+    w, gs = w[:, :3], gs[..., :3]  # without the coordinate that has no gradient
+    for factor in (1.0, 1e4, 1e-4):
+        path = run(submission.adagrad, w, factor * gs, 0.1, eps=1e-300)
+        assert_close(path, descend(w, adagrad_steps(gs, eps=0.0), 0.1), atol=ATOL, name="w after each step")
+
+
+@check("adagrad", points=1)
+def test_adagrad_keeps_all_memory_in_the_state(submission, rng):
+    """Two arrays can be trained in turn, and a stored state can be taken up again later."""
+    check_memory(submission.adagrad, adagrad_steps, rng, eps=1e-3)
+
+
+@check("adagrad", points=0.5)
+def test_adagrad_leaves_its_arguments_alone(submission, rng):
+    """A step writes neither to the weights nor to the gradient, and the state has memory of its own."""
+    check_purity(submission.adagrad, rng, lr=0.1)
+
+
+@check("adagrad", points=0.5)
+def test_adagrad_keeps_shape_and_precision(submission, rng):
+    """Weights of any shape and layout are stepped, and float32 stays float32."""
+    check_shapes_and_precision(submission.adagrad, adagrad_steps, rng, eps=1e-3)
+
+
+@check("adagrad", points=0.5)
+def test_adagrad_refuses_bad_arguments(submission, rng):
+    """A negative rate or ε and a gradient of another shape raise ValueError."""
+    check_refuses(submission.adagrad, rng, {"lr": -0.1}, {"lr": 0.1, "eps": -1e-8})
+
+
+@check("adagrad", points=0.5)
+def test_cost_of_adagrad(submission, rng):
+    """The number of Python operations does not depend on the size of the weights."""
+    check_cost(submission.adagrad, adagrad_steps, rng)
+
+
+# ---- rmsprop
+
+
+@check("rmsprop", points=2)
+def test_rmsprop_forgets_old_squares(submission, rng):
+    """The average of squares weighs each squared gradient by (1 − α) α to the power of its age."""
+    cases = [({"alpha": 0.5, "eps": 0.1}, 4), ({"alpha": 0.9, "eps": 1e-3}, 6), ({}, 20)]
+    for hyper, count in cases:
+        w, gs = drawn(rng, count)
+        path = run(submission.rmsprop, w, gs, 0.1, **hyper)
+        assert_close(path, descend(w, rmsprop_steps(gs, **hyper), 0.1), atol=ATOL, name="w after each step")
+    w, gs = drawn(rng, len(CHANGING_LR))
+    path = run(submission.rmsprop, w, gs, CHANGING_LR)
+    assert_close(path, descend(w, rmsprop_steps(gs), CHANGING_LR), atol=ATOL, name="w with changing lr")
+
+
+@check("rmsprop", points=2)
+def test_centered_rmsprop_follows_the_variance(submission, rng):
+    """The centred form divides by the root of the average square minus the squared average, plus ε."""
+    cases = [({"alpha": 0.5, "eps": 0.1}, 4), ({"alpha": 0.9, "eps": 1e-3}, 6), ({}, 20)]
+    for hyper, count in cases:
+        w, gs = drawn(rng, count)
+        path = run(submission.rmsprop, w, gs, 0.1, centered=True, **hyper)
+        expected = descend(w, rmsprop_steps(gs, **hyper, centered=True), 0.1)
+        assert_close(path, expected, rtol=1e-8, atol=ATOL, name="w after each step")  # v − m² cancels
+
+
+@check("rmsprop", points=1)
+def test_rmsprop_ignores_the_unit_of_the_loss(submission, rng):
+    """As ε goes to 0, multiplying all gradients by one constant changes nothing."""
+    w, gs = drawn(rng, 5, shape=(2, 4))
+    w, gs = w[:, :3], gs[..., :3]  # without the coordinate that has no gradient
+    for factor in (1.0, 1e4, 1e-4):
+        path = run(submission.rmsprop, w, factor * gs, 0.1, alpha=0.9, eps=1e-300)
+        expected = descend(w, rmsprop_steps(gs, alpha=0.9, eps=0.0), 0.1)
+        assert_close(path, expected, atol=ATOL, name="w after each step")
+
+
+@check("rmsprop", points=1)
+def test_rmsprop_keeps_all_memory_in_the_state(submission, rng):
+    """Two arrays can be trained in turn, and a stored state can be taken up again later."""
+    check_memory(submission.rmsprop, rmsprop_steps, rng, alpha=0.8, eps=1e-3, centered=True)
+
+
+@check("rmsprop", points=0.5)
+def test_rmsprop_leaves_its_arguments_alone(submission, rng):
+    """A step writes neither to the weights nor to the gradient, and the state has memory of its own."""
+    check_purity(submission.rmsprop, rng, lr=0.1, centered=True)
+
+
+@check("rmsprop", points=1)
+def test_rmsprop_keeps_shape_and_precision(submission, rng):
+    """Weights of any shape and layout are stepped, and float32 stays float32."""
+    check_shapes_and_precision(submission.rmsprop, rmsprop_steps, rng, alpha=0.9, eps=1e-3)
+
+
+@check("rmsprop", points=0.5)
+def test_rmsprop_refuses_bad_arguments(submission, rng):
+    """A negative rate or ε, α outside 0 ≤ α < 1 and a gradient of another shape raise ValueError."""
+    bad = [{"lr": -0.1}, {"lr": 0.1, "eps": -1e-8}, {"lr": 0.1, "alpha": -0.1}, {"lr": 0.1, "alpha": 1.0}]
+    check_refuses(submission.rmsprop, rng, *bad)
+
+
+@check("rmsprop", points=0.5)
+def test_cost_of_rmsprop(submission, rng):
+    """The number of Python operations does not depend on the size of the weights."""
+    check_cost(submission.rmsprop, rmsprop_steps, rng, centered=True)
+
+
+# ---- adadelta
+
+
+@check("adadelta", points=3)
+def test_adadelta_matches_units_of_updates_and_gradients(submission, rng):
+    """Each step is the gradient times a ratio of running roots: of past updates above, of gradients below."""
+    cases = [({"rho": 0.5, "eps": 0.1}, 4), ({"rho": 0.8, "eps": 1e-3}, 6), ({"rho": 0.95, "eps": 1e-8}, 20)]
+    for hyper, count in cases:
+        w, gs = drawn(rng, count)
+        path = run(submission.adadelta, w, gs, 1.0, **hyper)
+        assert_close(path, descend(w, adadelta_steps(gs, **hyper), 1.0), atol=ATOL, name="w after each step")
+
+
+@check("adadelta", points=1.5)
+def test_adadelta_learning_rate_scales_the_step_only(submission, rng):
+    """The learning rate multiplies the finished update; the average of updates never sees it."""
+    for lr in ([0.5] * 6, CHANGING_LR):
+        w, gs = drawn(rng, 6)
+        path = run(submission.adadelta, w, gs, lr, rho=0.8, eps=1e-3)
+        expected = descend(w, adadelta_steps(gs, rho=0.8, eps=1e-3), lr)
+        assert_close(path, expected, atol=ATOL, name="w after each step")
+
+
+@check("adadelta", points=1)
+def test_adadelta_runs_on_its_defaults(submission, rng):
+    """Without any keyword the rule uses lr = 1, ρ = 0.9 and ε = 1e-6."""
+    w, gs = drawn(rng, 6)
+    path = run(submission.adadelta, w, gs, None)
+    assert_close(path, descend(w, adadelta_steps(gs), 1.0), atol=ATOL, name="w after each step")
+
+
+@check("adadelta", points=1.5)
+def test_adadelta_keeps_all_memory_in_the_state(submission, rng):
+    """Two arrays can be trained in turn, and a stored state can be taken up again later."""
+    check_memory(submission.adadelta, adadelta_steps, rng, rho=0.8, eps=1e-3)
+
+
+@check("adadelta", points=1)
+def test_adadelta_leaves_its_arguments_alone(submission, rng):
+    """A step writes neither to the weights nor to the gradient, and the state has memory of its own."""
+    check_purity(submission.adadelta, rng)
+
+
+@check("adadelta", points=1)
+def test_adadelta_keeps_shape_and_precision(submission, rng):
+    """Weights of any shape and layout are stepped, and float32 stays float32."""
+    check_shapes_and_precision(submission.adadelta, adadelta_steps, rng, eps=1e-3)
+
+
+@check("adadelta", points=0.5)
+def test_adadelta_refuses_bad_arguments(submission, rng):
+    """A negative rate or ε, ρ outside 0 ≤ ρ < 1 and a gradient of another shape raise ValueError."""
+    check_refuses(submission.adadelta, rng, {"lr": -0.1}, {"eps": -1e-8}, {"rho": -0.1}, {"rho": 1.0})
+
+
+@check("adadelta", points=0.5)
+def test_cost_of_adadelta(submission, rng):
+    """The number of Python operations does not depend on the size of the weights."""
+    check_cost(submission.adadelta, adadelta_steps, rng)
+
+
+# ---- adam
+
+
+@check("adam", points=3)
+def test_adam_adds_eps_after_bias_correction(submission, rng):
+    """Both averages are divided by the sum of their weights, then the root is taken, then ε is added."""
+    for eps, count in [(0.1, 4), (1e-3, 6), (1e-8, 20)]:
+        w, gs = drawn(rng, count)
+        path = run(submission.adam, w, gs, 0.1, eps=eps)
+        assert_close(path, descend(w, adam_steps(gs, eps=eps), 0.1), atol=ATOL, name="w after each step")
+
+
+@check("adam", points=1.5)
+def test_adam_gives_each_average_its_own_beta(submission, rng):
+    """The first β belongs to the average of gradients, the second to that of squares; either may be 0."""
+    for betas in [(0.5, 0.8), (0.8, 0.5), (0.0, 0.9), (0.9, 0.0)]:
+        w, gs = drawn(rng, 6)
+        path = run(submission.adam, w, gs, 0.1, betas=betas, eps=1e-3)
+        expected = descend(w, adam_steps(gs, betas, 1e-3), 0.1)
+        assert_close(path, expected, atol=ATOL, name="w after each step")
+
+
+@check("adam", points=0.5)
+def test_adam_runs_on_its_defaults(submission, rng):
+    """Without keywords other than lr the rule uses β₁ = 0.9, β₂ = 0.999 and ε = 1e-8."""
+    w, gs = drawn(rng, 6)
+    path = run(submission.adam, w, gs, 0.1)
+    assert_close(path, descend(w, adam_steps(gs), 0.1), atol=ATOL, name="w after each step")
+
+
+@check("adam", points=1)
+def test_adam_uses_a_new_learning_rate_at_once(submission, rng):
+    """The averages do not contain the learning rate, so a new rate scales the very next step."""
+    w, gs = drawn(rng, len(CHANGING_LR))
+    path = run(submission.adam, w, gs, CHANGING_LR, betas=(0.8, 0.9), eps=1e-3)
+    expected = descend(w, adam_steps(gs, (0.8, 0.9), 1e-3), CHANGING_LR)
+    assert_close(path, expected, atol=ATOL, name="w after each step")
+
+
+@check("adam", points=1)
+def test_adam_ignores_the_unit_of_the_loss(submission, rng):
+    """As ε goes to 0, multiplying all gradients by one constant changes nothing."""
+    w, gs = drawn(rng, 5, shape=(2, 4))
+    w, gs = w[:, :3], gs[..., :3]  # without the coordinate that has no gradient
+    for factor in (1.0, 1e4, 1e-4):
+        path = run(submission.adam, w, factor * gs, 0.1, eps=1e-300)
+        assert_close(path, descend(w, adam_steps(gs, eps=0.0), 0.1), atol=ATOL, name="w after each step")
+
+
+@check("adam", points=1.5)
+def test_adam_keeps_all_memory_in_the_state(submission, rng):
+    """The step count too belongs to the state: arrays in turn and stored states each have their own t."""
+    check_memory(submission.adam, adam_steps, rng, betas=(0.8, 0.9), eps=1e-3)
+
+
+@check("adam", points=1)
+def test_adam_leaves_its_arguments_alone(submission, rng):
+    """A step writes neither to the weights nor to the gradient, and the state has memory of its own."""
+    check_purity(submission.adam, rng, lr=0.1)
+
+
+@check("adam", points=1)
+def test_adam_keeps_shape_and_precision(submission, rng):
+    """Weights of any shape and layout are stepped, and float32 stays float32."""
+    check_shapes_and_precision(submission.adam, adam_steps, rng, eps=1e-3)
+
+
+@check("adam", points=0.5)
+def test_adam_refuses_bad_arguments(submission, rng):
+    """A negative rate or ε, a β outside 0 ≤ β < 1 and a gradient of another shape raise ValueError."""
+    betas = [(-0.1, 0.9), (1.0, 0.9), (0.9, -0.1), (0.9, 1.0)]
+    bad = [{"lr": 0.1, "betas": pair} for pair in betas]
+    check_refuses(submission.adam, rng, {"lr": -0.1}, {"lr": 0.1, "eps": -1e-8}, *bad)
+
+
+@check("adam", points=0.5)
+def test_cost_of_adam(submission, rng):
+    """The number of Python operations does not depend on the size of the weights."""
+    check_cost(submission.adam, adam_steps, rng)
+
+
+# ---- adamw
+
+
+@check("adamw", points=2.5)
+def test_adamw_decays_beside_the_adaptive_step(submission, rng):
+    """The weights shrink by 1 − lr λ, and Adam's step from the raw gradient is untouched by the decay."""
+    for eps, count in [(0.1, 4), (1e-3, 6), (1e-8, 20)]:
+        w, gs = drawn(rng, count)
+        path = run(submission.adamw, w, gs, 0.1, betas=(0.8, 0.9), eps=eps, weight_decay=0.5)
+        expected = descend(w, adam_steps(gs, (0.8, 0.9), eps), 0.1, decay=0.5)
+        assert_close(path, expected, atol=ATOL, name="w after each step")
+
+
+@check("adamw", points=1)
+def test_adamw_decay_follows_the_learning_rate(submission, rng):
+    """The decay is lr λ with the rate of this very step, so a schedule for lr schedules the decay too."""
+    w, gs = drawn(rng, len(CHANGING_LR))
+    path = run(submission.adamw, w, gs, CHANGING_LR, eps=1e-3, weight_decay=0.2)
+    expected = descend(w, adam_steps(gs, eps=1e-3), CHANGING_LR, decay=0.2)
+    assert_close(path, expected, atol=ATOL, name="w after each step")
+
+
+@check("adamw", points=1)
+def test_adamw_without_decay_is_adam(submission, rng):
+    """With λ = 0 the rule is Adam."""
+    w, gs = drawn(rng, 8)
+    path = run(submission.adamw, w, gs, 0.1, weight_decay=0.0)
+    assert_close(path, descend(w, adam_steps(gs), 0.1), atol=ATOL, name="w after each step")
+
+
+@check("adamw", points=0.5)
+def test_adamw_runs_on_its_defaults(submission, rng):
+    """Without keywords other than lr the rule is Adam's default with λ = 0.01."""
+    w, gs = drawn(rng, 6)
+    path = run(submission.adamw, w, gs, 0.1)
+    assert_close(path, descend(w, adam_steps(gs), 0.1, decay=0.01), atol=ATOL, name="w after each step")
+
+
+@check("adamw", points=0.5)
+def test_adamw_keeps_all_memory_in_the_state(submission, rng):
+    """Two arrays can be trained in turn, and a stored state can be taken up again later."""
+    check_memory(submission.adamw, adam_steps, rng, decay=0.5, betas=(0.8, 0.9), eps=1e-3)
+
+
+@check("adamw", points=0.5)
+def test_adamw_leaves_its_arguments_alone(submission, rng):
+    """The decay makes new weights: the array that was passed in keeps its values."""
+    check_purity(submission.adamw, rng, lr=0.1, weight_decay=0.5)
+
+
+@check("adamw", points=0.5)
+def test_adamw_keeps_shape_and_precision(submission, rng):
+    """Weights of any shape and layout are stepped, and float32 stays float32."""
+    check_shapes_and_precision(submission.adamw, adam_steps, rng, decay=0.5, eps=1e-3)
+
+
+@check("adamw", points=0.5)
+def test_adamw_refuses_bad_arguments(submission, rng):
+    """A negative decay raises ValueError, and so does whatever Adam refuses."""
+    bad = [{"eps": -1e-8}, {"betas": (0.9, 1.0)}, {"weight_decay": -0.1}]
+    check_refuses(submission.adamw, rng, {"lr": -0.1}, *[{"lr": 0.1, **one} for one in bad])
+
+
+@check("adamw", points=0.5)
+def test_cost_of_adamw(submission, rng):
+    """The number of Python operations does not depend on the size of the weights."""
+    check_cost(submission.adamw, adam_steps, rng, decay=0.5)
+
+
+# ---- clip_grad_norm
+
+
+def drawn_grads(rng):
+    """Gradients of every rank and of mixed scale, one of them a strided view."""
+    scales = {(3,): 1.0, (): 2.0, (2, 4): 1e-3, (1, 1): 3.0, (2, 3, 4): 0.5}
+    grads = [np.asarray(scale * rng.standard_normal(shape)) for shape, scale in scales.items()]
+    grads[2] = noncontiguous(grads[2])
+    return grads
+
+
+def norm_of(grads):
+    return math.sqrt(math.fsum(float(x) ** 2 for g in grads for x in np.ravel(g)))
+
+
+@check("clip_grad_norm", points=1.5)
+def test_clipping_keeps_the_common_direction(submission, rng):
+    """Arrays of all shapes shrink by one factor, and the norm that comes back is the one before clipping."""
+    grads = drawn_grads(rng)
+    before = norm_of(grads)
+    for share in (0.9, 0.5, 1e-3, 0.0):
+        clipped, norm = submission.clip_grad_norm(grads, share * before)
+        assert_close(norm, before, name="norm")
+        factor = share * before / (before + 1e-6)
+        assert_close(clipped, [g * factor for g in grads], name="clipped")
+
+
+@check("clip_grad_norm", points=1)
+def test_clipping_leaves_small_gradients_bit_identical(submission, rng):
+    """Below max_norm no bit changes, yet the arrays are copies; an infinite max_norm only measures."""
+    grads = drawn_grads(rng)
+    before = norm_of(grads)
+    for max_norm in (1.01 * before, 1e3 * before, math.inf):
+        seen = observe(submission.clip_grad_norm)(grads, max_norm)
+        clipped, norm = seen.value
+        assert_close(norm, before, name="norm")
+        assert_close(clipped, grads, rtol=0, atol=0, name="clipped")
+        assert_true(not seen.aliases, "the arrays that come back are copies")
+
+
+@check("clip_grad_norm", points=0.5)
+def test_clipping_writes_to_nothing(submission, rng):
+    """The gradients that were passed in stay as they were."""
+    grads = drawn_grads(rng)
+    seen = observe(submission.clip_grad_norm)(grads, 0.5 * norm_of(grads))
+    assert_true(not seen.changed, "the gradients that were passed in stay as they were")
+    assert_true(not seen.aliases, "the arrays that come back are memory of their own")
+
+
+@check("clip_grad_norm", points=0.5)
+def test_clipping_accepts_nothing_and_zeros(submission):
+    """A norm of 0 divides nothing by zero, and an empty list has the norm 0."""
+    zeros = [np.zeros(3), np.zeros((2, 4))]
+    clipped, norm = submission.clip_grad_norm(zeros, 1.0)
+    assert_close(norm, 0.0, name="norm of zeros")
+    assert_close(clipped, zeros, name="clipped zeros")
+    clipped, norm = submission.clip_grad_norm([], 1.0)
+    assert_close(norm, 0.0, name="norm of an empty list")
+    assert_close(clipped, [], name="clipped empty list")
+
+
+@check("clip_grad_norm", points=0.5)
+def test_clipping_keeps_each_precision(submission, rng):
+    """Every array keeps its own precision, clipped or not."""
+    grads = [rng.standard_normal((2, 3)).astype(np.float32), rng.standard_normal(4)]
+    before = norm_of(grads)
+    for share in (0.5, 2.0):
+        clipped, norm = submission.clip_grad_norm(grads, share * before)
+        assert_close(norm, before, rtol=1e-6, name="norm")  # the sum of squares may be taken in float32
+        factor = min(1.0, share * before / (before + 1e-6))
+        expected = [(grads[0] * factor).astype(np.float32), grads[1] * factor]
+        assert_close(clipped, expected, rtol=1e-5, name="clipped")
+
+
+@check("clip_grad_norm", points=0.5)
+def test_clipping_refuses_a_negative_norm(submission, rng):
+    """A negative max_norm would turn the gradients around; it raises ValueError."""
+    assert_raises(ValueError, submission.clip_grad_norm, [rng.standard_normal(3)], -1.0)
+
+
+@check("clip_grad_norm", points=0.5)
+def test_cost_of_clipping(submission, rng):
+    """The number of Python operations depends on the number of arrays, not on their sizes."""
+    counts = []
+    for shape in [(3,), (2, 4, 3), (40, 30)]:
+        grads = [rng.standard_normal(shape), rng.standard_normal(shape[:1])]
+        before = norm_of(grads)
+        counted = operations(submission.clip_grad_norm)(grads, 0.5 * before)
+        factor = 0.5 * before / (before + 1e-6)
+        assert_close(counted.value[0], [g * factor for g in grads], name="clipped")
+        counts.append(counted.count)
+    assert_true(max(counts) <= 1.02 * min(counts), FLAT)
+
+
+# ---- lr_at
+
+
+@check("lr_at", points=1)
+def test_schedule_warms_up_in_equal_steps(submission):
+    """During the warm-up the rate is base · step / warmup, whatever the floor is."""
+    for warmup, base, floor in [(1, 0.3, 0.0), (4, 0.3, 0.0), (7, 2.0, 0.5)]:
+        schedule = {"total": 20, "warmup": warmup, "base": base, "floor": floor}
+        rates = [submission.lr_at(step, **schedule) for step in range(warmup)]
+        assert_close(rates, [base * step / warmup for step in range(warmup)], atol=1e-14, name="rates")
+
+
+@check("lr_at", points=2)
+def test_schedule_falls_along_half_a_cosine(submission):
+    """After the warm-up the rate goes from base to floor along half a period of the cosine."""
+    for total, warmup, base, floor in [(10, 2, 0.3, 0.0), (23, 6, 2.0, 0.5)]:
+        schedule = {"total": total, "warmup": warmup, "base": base, "floor": floor}
+        steps = range(warmup, total + 1)
+        rates = [submission.lr_at(step, **schedule) for step in steps]
+        angles = [0.5 * math.pi * (step - warmup) / (total - warmup) for step in steps]
+        expected = [base * math.cos(angle) ** 2 + floor * math.sin(angle) ** 2 for angle in angles]
+        assert_close(rates, expected, atol=1e-14, name="rates")
+
+
+@check("lr_at", points=1)
+def test_schedule_without_warm_up_starts_at_base(submission):
+    """With warmup = 0 the first rate is base, and nothing is divided by zero."""
+    rates = [submission.lr_at(step, total=4, warmup=0, base=0.5, floor=0.1) for step in range(5)]
+    expected = [0.1 + 0.4 * math.cos(0.125 * math.pi * step) ** 2 for step in range(5)]
+    assert_close(rates, expected, atol=1e-14, name="rates")
+
+
+@check("lr_at", points=1)
+def test_schedule_may_be_all_warm_up(submission):
+    """With warmup = total the rate climbs until the end and then is the floor, without a division by zero."""
+    for total in (1, 5):
+        schedule = {"total": total, "warmup": total, "base": 0.5, "floor": 0.1}
+        rates = [submission.lr_at(step, **schedule) for step in range(total + 1)]
+        assert_close(rates, [0.5 * step / total for step in range(total)] + [0.1], atol=1e-14, name="rates")
+
+
+@check("lr_at", points=0.5)
+def test_schedule_stays_at_the_floor(submission):
+    """From step total on the rate stays at the floor and does not follow the cosine up again."""
+    for step in (20, 21, 33, 400):
+        rate = submission.lr_at(step, total=20, warmup=5, base=0.5, floor=0.1)
+        assert_close(rate, 0.1, atol=1e-14, name="rate after the end")
+
+
+@check("lr_at", points=0.5)
+def test_schedule_falls_to_zero_by_default(submission):
+    """Without a floor the rate ends at 0."""
+    rates = [submission.lr_at(step, total=6, warmup=2, base=0.5) for step in (4, 6, 7)]
+    assert_close(rates, [0.25, 0.0, 0.0], atol=1e-14, name="rates")
+
+
+@check("lr_at", points=0.5)
+def test_schedule_refuses_bad_arguments(submission):
+    """Negative steps, an empty schedule, too long a warm-up and a floor outside 0 … base raise ValueError."""
+    good = {"total": 10, "warmup": 2, "base": 0.5, "floor": 0.1}
+    for bad in ({"total": 0, "warmup": 0}, {"warmup": -1}, {"warmup": 11}, {"floor": -0.1}, {"floor": 0.6}):
+        assert_raises(ValueError, submission.lr_at, 1, **(good | bad))
+    assert_raises(ValueError, submission.lr_at, -1, **good)

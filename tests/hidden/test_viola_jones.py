@@ -1,0 +1,940 @@
+"""Checks of the topic viola_jones that stay with the graders."""
+
+import numpy as np
+
+from grader.checks import (
+    assert_close,
+    assert_flat_cost,
+    assert_pure,
+    assert_raises,
+    assert_true,
+    check,
+    fortran,
+    keep,
+    noncontiguous,
+    operations,
+)
+
+KINDS = ("2x", "2y", "3x", "3y", "4")
+PARTS = {"2x": (1, 2), "2y": (2, 1), "3x": (1, 3), "3y": (3, 1), "4": (2, 2)}  # down, across
+
+
+# ---------------------------------------------------------------- oracles, all by brute force
+
+
+def table(img):
+    """The padded integral image."""
+    padded = np.pad(img, ((1, 0), (1, 0)))
+    dtype = np.float64 if img.dtype.kind == "f" else np.int64
+    return np.cumsum(np.cumsum(padded, axis=0, dtype=dtype), axis=1, dtype=dtype)
+
+
+def mask(kind, r, c, h, w, H, W):
+    """The weight of every pixel of an H x W image in a feature."""
+    down, across = PARTS[kind]
+    weight = np.zeros((H, W), np.int64)
+    for i in range(h):
+        for k in range(w):
+            part = (i * down // h) + (k * across // w)  # parts of a 2 x 2 grid alternate with the sum, too
+            weight[r + i, c + k] = 1 if part == 1 else -1
+    return weight
+
+
+def haar(img, kind, r, c, h, w):
+    return np.sum(mask(kind, r, c, h, w, *img.shape) * img)
+
+
+def features_of(kind, H, W):
+    """Every place and size of one kind, as a (K, 4) array of r, c, h, w."""
+    down, across = PARTS[kind]
+    return np.array(
+        [
+            (r, c, h, w)
+            for r in range(H)
+            for c in range(W)
+            for h in range(1, H - r + 1)
+            for w in range(1, W - c + 1)
+            if h % down == 0 and w % across == 0
+        ]
+    ).reshape(-1, 4)
+
+
+def says_one(v, thr, polarity):
+    return polarity * np.asarray(v, np.float64) < polarity * thr
+
+
+def weighted_error(v, y, w, thr, polarity):
+    return np.sum(w[says_one(v, thr, polarity) != (y == 1)])
+
+
+def least_error(v, y, w):
+    """Try every cut and both polarities."""
+    u = np.unique(np.asarray(v, np.float64))
+    cuts = np.concatenate([[-np.inf], (u[:-1] + u[1:]) / 2, [np.inf]])
+    wrong = (np.asarray(v, np.float64) < cuts[:, None]) != (y == 1)  # (cuts, n)
+    errors = wrong @ w
+    return min(errors.min(), w.sum() - errors.max())
+
+
+def assert_best_stump(stump, v, y, w):
+    thr, polarity, err = stump
+    tiny = 1e-9 * w.sum()
+    assert_close(err, least_error(v, y, w), name="err", atol=tiny)
+    assert_true(polarity in (1, -1), "the polarity is +1 or -1")
+    assert_close(
+        weighted_error(v, y, w, thr, polarity), err, name="error of the returned threshold and polarity", atol=tiny
+    )
+
+
+def boosting_problem(rng, m, n, positives):
+    """Features that no stump can separate: the first two samples agree in everything but their label."""
+    F = rng.standard_normal((m, n))
+    F[:, 1] = F[:, 0]
+    y = np.zeros(n, np.int64)
+    y[0] = 1
+    y[rng.choice(np.arange(2, n), positives - 1, replace=False)] = 1
+    return F, y
+
+
+def replay(F, y, clf):
+    """Go through the rounds again: the error of the chosen stump and the least error, under the true weights."""
+    F = np.asarray(F, np.float64)
+    w = 0.5 / np.where(y == 1, np.sum(y == 1), np.sum(y == 0))
+    chosen, least = [], []
+    for j, thr, polarity, _ in clf:
+        w = w / w.sum()
+        wrong = says_one(F[j], thr, polarity) != (y == 1)
+        eps = w[wrong].sum()
+        chosen.append(eps)
+        least.append(min(least_error(row, y, w) for row in F))
+        w = np.where(wrong, w, w * eps / (1 - eps))
+    return np.array(chosen), np.array(least)
+
+
+def score(F, clf):
+    return sum((alpha * says_one(F[j], thr, polarity) for j, thr, polarity, alpha in clf), np.zeros(F.shape[1]))
+
+
+def random_classifier(rng, m, T):
+    return [
+        (int(j), float(thr), int(polarity), float(alpha))
+        for j, thr, polarity, alpha in zip(
+            rng.integers(0, m, T), rng.normal(0, 0.5, T), rng.choice([1, -1], T), rng.uniform(0.2, 2.0, T), strict=True
+        )
+    ]
+
+
+def random_boxes(rng, K, size):
+    """(K, 4) integer boxes that overlap often."""
+    corner, extent = rng.integers(0, size, (K, 2)), rng.integers(1, size, (K, 2))
+    return np.concatenate([corner, extent], axis=1)
+
+
+def shared_over_covered(a, b):
+    """IoU by counting pixels."""
+    canvas = np.zeros((2, 40, 40), bool)
+    for layer, (r, c, h, w) in zip(canvas, (a, b), strict=True):
+        layer[r : r + h, c : c + w] = True
+    return np.sum(canvas[0] & canvas[1]) / np.sum(canvas[0] | canvas[1])
+
+
+# ---------------------------------------------------------------- integral_image
+
+
+@check("integral_image", points=1)
+def test_oblong_and_one_line_images(submission, rng):
+    """Oblong images and images of a single row or column are summed like any other."""
+    for H, W in [(1, 6), (6, 1), (2, 7), (7, 11)]:
+        img = rng.standard_normal((H, W))
+        assert_close(submission.integral_image(img), table(img), name="ii")
+
+
+@check("integral_image", points=1)
+def test_integers_of_any_width_are_summed_in_int64(submission, rng):
+    """Whatever the width of the pixels, signed or unsigned, the table is int64 and exact."""
+    for dtype in (np.int8, np.uint16, np.int32, np.uint32):
+        info = np.iinfo(dtype)
+        img = rng.integers(info.min, info.max, (4, 5), dtype=dtype, endpoint=True)
+        assert_close(submission.integral_image(img), table(img.astype(np.int64)), name="ii")
+
+
+@check("integral_image", points=1.5)
+def test_float_images_are_summed_in_float64(submission, rng):
+    """Sums of many float32 pixels lose digits in float32, so the table is float64 from the first addition on."""
+    for dtype in (np.float64, np.float32):
+        img = rng.uniform(0, 1, (17, 30)).astype(dtype)
+        assert_close(submission.integral_image(img), table(img.astype(np.float64)), name="ii")
+
+
+@check("integral_image", points=0.5)
+def test_the_memory_layout_of_the_image_does_not_matter(submission, rng):
+    """A strided view or an image in Fortran order has the same integral image."""
+    img = rng.integers(0, 256, (5, 7))
+    for same in (noncontiguous(img), fortran(img)):
+        assert_close(submission.integral_image(same), table(img), name="ii")
+
+
+@check("integral_image", points=0.5)
+def test_the_image_is_left_alone(submission, rng):
+    """Building the table neither writes to the image nor shares memory with it."""
+    for img in (rng.standard_normal((4, 3)), rng.integers(0, 9, (1, 1))):
+        assert_close(assert_pure(submission.integral_image, img), table(img), name="ii")
+
+
+@check("integral_image", points=0.5)
+def test_only_two_dimensions_make_an_image(submission, rng):
+    """A colour image or a single list of pixels raises ValueError."""
+    for shape in [(5,), (4, 5, 3), ()]:
+        assert_raises(ValueError, submission.integral_image, rng.standard_normal(shape))
+
+
+# ---------------------------------------------------------------- rect_sum
+
+
+@check("rect_sum", points=2)
+def test_the_four_corners_are_all_it_reads(submission, rng):
+    """A small and a large rectangle cost four reads each: no other entry of the table has any influence."""
+    H, W = 64, 71
+    img = rng.integers(0, 256, (H, W))
+    for (r, c, h, w), poison in [((5, 9, 1, 1), np.nan), ((5, 9, 1, 1), 2**40), ((2, 7, 60, 60), np.nan)]:
+        ii = table(img)
+        poisoned = np.full_like(ii, poison, dtype=np.float64 if poison is np.nan else np.int64)
+        corners = np.ix_([r, r + h], [c, c + w])
+        poisoned[corners] = ii[corners]
+        expected = img[r : r + h, c : c + w].sum().astype(poisoned.dtype)
+        assert_close(submission.rect_sum(poisoned, r, c, h, w), expected, name="sum")
+
+
+@check("rect_sum", points=1.5)
+def test_index_arrays_broadcast(submission, rng):
+    """Arrays of rows, columns, heights and widths broadcast against each other and against plain integers."""
+    img = rng.integers(0, 256, (9, 12))
+    ii = table(img)
+    rows, columns = np.arange(4)[:, None], np.arange(5)
+    shapes = [
+        (rows, columns, 3, 4),
+        (2, columns, 1, 1),
+        (rows, 1, np.array([[1], [2], [3], [4]]), 5),
+        (rows, columns, np.array(2), np.array([1, 2, 3, 4, 5])),
+        (rng.integers(0, 5, (2, 1, 3)), rng.integers(0, 5, (4, 1)), rng.integers(1, 4, 3), 7),
+    ]
+    for r, c, h, w in shapes:
+        grids = np.broadcast_arrays(r, c, h, w)
+        expected = np.array(
+            [img[i : i + a, k : k + b].sum() for i, k, a, b in zip(*map(np.ravel, grids), strict=True)]
+        )
+        assert_close(submission.rect_sum(ii, r, c, h, w), expected.reshape(grids[0].shape), name="sums")
+
+
+@check("rect_sum", points=1)
+def test_every_rectangle_of_an_image(submission, rng):
+    """Every rectangle of an image, asked for in one call, has the sum of its slice."""
+    for H, W in [(1, 1), (1, 4), (4, 1), (4, 6)]:
+        img = rng.standard_normal((H, W))
+        r, c, h, w = np.array(
+            [(r, c, h, w) for r in range(H) for c in range(W) for h in range(1, H - r + 1) for w in range(1, W - c + 1)]
+        ).T
+        expected = np.array([img[i : i + a, k : k + b].sum() for i, k, a, b in zip(r, c, h, w, strict=True)])
+        # small sums are differences of larger ones
+        assert_close(submission.rect_sum(table(img), r, c, h, w), expected, name="sums", atol=1e-12)
+
+
+@check("rect_sum", points=0.5)
+def test_disjoint_rectangles_add_up(submission, rng):
+    """Cutting a rectangle into disjoint pieces leaves the total unchanged."""
+    img = rng.integers(-50, 50, (7, 10))
+    ii = table(img)
+    whole = submission.rect_sum(ii, 1, 2, 6, 7)
+    cut = int(rng.integers(1, 7))
+    parts = submission.rect_sum(ii, 1, np.array([2, 2 + cut]), 6, np.array([cut, 7 - cut]))
+    assert_close(np.sum(parts), whole, name="sum of the pieces")
+    assert_close(whole, img[1:7, 2:9].sum(), name="sum of the whole")
+
+
+@check("rect_sum", points=0.5)
+def test_four_integers_give_one_number(submission, rng):
+    """Four plain integers give one number, in the dtype of the table."""
+    for img in (rng.integers(0, 256, (4, 5)), rng.standard_normal((4, 5))):
+        total = submission.rect_sum(table(img), 1, 1, 2, 3)
+        assert_close(np.shape(total), (), name="shape")
+        assert_close(np.asarray(total), np.asarray(img[1:3, 1:4].sum()), name="sum", atol=1e-12)
+
+
+@check("rect_sum", points=0.5)
+def test_the_table_and_the_indices_are_left_alone(submission, rng):
+    """Summing writes neither to the table nor to the index arrays, and returns fresh memory."""
+    img = rng.integers(0, 256, (6, 7))
+    r, c, h, w = np.array([0, 1, 2]), np.array([1, 0, 3]), np.array([2, 3, 1]), np.array([1, 2, 4])
+    expected = np.array([img[i : i + a, k : k + b].sum() for i, k, a, b in zip(r, c, h, w, strict=True)])
+    assert_close(assert_pure(submission.rect_sum, table(img), r, c, h, w), expected, name="sums")
+    assert_close(submission.rect_sum(noncontiguous(table(img)), r, c, h, w), expected, name="sums")
+
+
+# ---------------------------------------------------------------- window_std
+
+
+@check("window_std", points=1.5)
+def test_many_windows_at_once(submission, rng):
+    """Arrays of windows broadcast, and each window gets its own standard deviation."""
+    img = rng.integers(0, 256, (9, 13)).astype(np.uint8)
+    ii, ii2 = table(img), table(img.astype(np.int64) ** 2)
+    r, c = np.arange(4)[:, None], np.arange(5)
+    for h, w in [(3, 2), (np.array([[2], [3], [4], [5]]), 3), (2, np.array([2, 3, 4, 5, 6]))]:
+        grids = np.broadcast_arrays(r, c, h, w)
+        expected = [img[i : i + a, k : k + b].std() for i, k, a, b in zip(*map(np.ravel, grids), strict=True)]
+        std = submission.window_std(ii, ii2, r, c, h, w)
+        assert_close(std, np.reshape(expected, grids[0].shape), name="std", rtol=1e-7)  # the formula loses digits
+
+
+@check("window_std", points=1)
+def test_brightness_cancels_and_contrast_scales(submission, rng):
+    """A brighter window has the same standard deviation, and doubled contrast has twice as much."""
+    img = rng.integers(0, 100, (6, 8))
+    box = (1, 2, 4, 5)
+    expected = img[1:5, 2:7].std()
+    for change, factor in [(img + 50, 1), (img + 150, 1), (2 * img, 2)]:
+        std = submission.window_std(table(change), table(change**2), *box)
+        assert_close(std, factor * expected, name="std", rtol=1e-7)  # the formula loses digits
+
+
+@check("window_std", points=1)
+def test_means_are_over_all_pixels(submission, rng):
+    """Both means divide by the number of pixels N, not by N - 1, which shows most in the smallest windows."""
+    a, b = rng.choice(256, 2, replace=False)
+    for img in (np.array([[a, b]]), np.array([[a], [b]])):
+        std = submission.window_std(table(img), table(img**2), 0, 0, *img.shape)
+        assert_close(std, abs(a - b) / 2, name="std of two pixels", rtol=1e-7)  # the formula loses digits
+
+
+@check("window_std", points=0.5)
+def test_one_pixel_does_not_vary(submission, rng):
+    """A window of one pixel has standard deviation 0, and one number comes back for four integers."""
+    img = rng.integers(0, 256, (4, 6))
+    for r, c in [(0, 0), (3, 5), (1, 4)]:
+        std = submission.window_std(table(img), table(img**2), r, c, 1, 1)
+        assert_close(np.shape(std), (), name="shape")
+        assert_close(std, 0.0, name="std of one pixel", atol=1e-4)  # the root of a rounding error
+
+
+@check("window_std", points=0.5)
+def test_the_tables_are_left_alone(submission, rng):
+    """The standard deviation is float64 in fresh memory, and neither table is written to."""
+    img = rng.integers(0, 256, (5, 7))
+    r, c, h, w = np.array([0, 1]), np.array([2, 0]), np.array([3, 4]), np.array([5, 3])
+    std = assert_pure(submission.window_std, table(img), table(img**2), r, c, h, w)
+    assert_close(std, np.array([img[0:3, 2:7].std(), img[1:5, 0:3].std()]), name="std", rtol=1e-7)
+
+
+@check("window_std", points=0.5)
+def test_windows_outside_and_tables_of_two_images_are_errors(submission, rng):
+    """A window outside the image or two tables of different shape raise ValueError."""
+    img = rng.integers(0, 256, (4, 6))
+    ii, ii2 = table(img), table(img**2)
+    assert_raises(ValueError, submission.window_std, ii, ii2, 2, 0, 3, 2)
+    assert_raises(ValueError, submission.window_std, ii, ii2, 0, np.array([0, 5]), 2, 2)
+    assert_raises(ValueError, submission.window_std, ii, ii2[:, :-1], 0, 0, 2, 2)
+
+
+# ---------------------------------------------------------------- haar_feature
+
+
+def assert_all_features(submission, rng, kind):
+    for H, W in [(4, 4), (7, 6)]:
+        img = rng.integers(0, 256, (H, W))
+        r, c, h, w = features_of(kind, H, W).T
+        expected = np.array([haar(img, kind, *feature) for feature in zip(r, c, h, w, strict=True)])
+        assert_close(submission.haar_feature(table(img), kind, r, c, h, w), expected, name=f'"{kind}"')
+
+
+@check("haar_feature", points=1.5)
+def test_all_features_of_two_parts(submission, rng):
+    """Two-part features take right minus left and bottom minus top, at every place and in every size."""
+    assert_all_features(submission, rng, "2x")
+    assert_all_features(submission, rng, "2y")
+
+
+@check("haar_feature", points=1.5)
+def test_all_features_of_three_parts(submission, rng):
+    """Three-part features take the middle minus both outer parts, at every place and in every size."""
+    assert_all_features(submission, rng, "3x")
+    assert_all_features(submission, rng, "3y")
+
+
+@check("haar_feature", points=1)
+def test_all_features_of_four_parts(submission, rng):
+    """The four-part feature adds top right and bottom left and subtracts the other diagonal."""
+    assert_all_features(submission, rng, "4")
+
+
+@check("haar_feature", points=1)
+def test_mirror_images(submission, rng):
+    """A mirror image negates the features that compare across the mirror line and keeps the others."""
+    img = rng.integers(0, 256, (6, 12))
+    ii, flipped, upside_down = table(img), table(img[:, ::-1]), table(img[::-1])
+    for kind, sign_lr, sign_ud in [("2x", -1, 1), ("2y", 1, -1), ("3x", 1, 1), ("3y", 1, 1), ("4", -1, -1)]:
+        value = haar(img, kind, 0, 0, 6, 12)
+        assert_close(submission.haar_feature(ii, kind, 0, 0, 6, 12), value, name=f'"{kind}"')
+        assert_close(
+            submission.haar_feature(flipped, kind, 0, 0, 6, 12), sign_lr * value, name=f'"{kind}" of the left-right mirror'
+        )
+        assert_close(
+            submission.haar_feature(upside_down, kind, 0, 0, 6, 12), sign_ud * value, name=f'"{kind}" of the up-down mirror'
+        )
+
+
+@check("haar_feature", points=1)
+def test_features_broadcast(submission, rng):
+    """One call computes a feature at many places and in many sizes, as the arrays broadcast."""
+    img = rng.standard_normal((14, 15))
+    r, c = np.arange(2)[:, None], np.arange(3)
+    for kind in KINDS:
+        for h, w in [(6, 6), (np.array([[6], [12]]), np.array([12, 6, 6])), (np.array(6), np.array([[6], [12]]))]:
+            grids = np.broadcast_arrays(r, c, h, w)
+            expected = [haar(img, kind, *feature) for feature in zip(*map(np.ravel, grids), strict=True)]
+            values = submission.haar_feature(table(img), kind, r, c, h, w)
+            assert_close(values, np.reshape(expected, grids[0].shape), name=f'"{kind}"', atol=1e-11)
+
+
+@check("haar_feature", points=1)
+def test_a_feature_reads_the_corners_of_its_parts_only(submission, rng):
+    """A feature costs six, eight or nine reads of the table, whatever its size."""
+    img = rng.standard_normal((32, 33))
+    ii = table(img)
+    for kind, (down, across) in PARTS.items():
+        r, c, h, w = 3, 2, 24, 30
+        corners = np.ix_(r + np.arange(down + 1) * h // down, c + np.arange(across + 1) * w // across)
+        poisoned = np.full_like(ii, np.nan)
+        poisoned[corners] = ii[corners]
+        value = submission.haar_feature(poisoned, kind, r, c, h, w)
+        assert_close(value, haar(img, kind, r, c, h, w), name=f'"{kind}"', atol=1e-11)
+
+
+@check("haar_feature", points=0.5)
+def test_features_leave_their_arguments_alone(submission, rng):
+    """Computing features writes neither to the table nor to the index arrays."""
+    img = rng.integers(0, 256, (8, 9))
+    for kind in KINDS:
+        r, c, h, w = np.array([0, 2]), np.array([1, 3]), np.array([6, 6]), np.array([6, 6])
+        expected = np.array([haar(img, kind, 0, 1, 6, 6), haar(img, kind, 2, 3, 6, 6)])
+        assert_close(assert_pure(submission.haar_feature, table(img), kind, r, c, h, w), expected, name=f'"{kind}"')
+
+
+@check("haar_feature", points=0.5)
+def test_an_unknown_kind_is_an_error(submission, rng):
+    """A kind that is not one of the five raises ValueError."""
+    ii = table(rng.integers(0, 256, (12, 12)))
+    for kind in ("5", "4x", "", "2X"):
+        assert_raises(ValueError, submission.haar_feature, ii, kind, 0, 0, 12, 12)
+
+
+@check("haar_feature", points=0.5)
+def test_sides_that_do_not_divide_are_errors(submission, rng):
+    """A height or width that the parts cannot share equally raises ValueError, also for one among many."""
+    ii = table(rng.integers(0, 256, (12, 12)))
+    for kind, h, w in [("2x", 2, 3), ("2y", 3, 2), ("3x", 3, 4), ("3y", 5, 3), ("4", 2, 3), ("4", 3, 2)]:
+        assert_raises(ValueError, submission.haar_feature, ii, kind, 0, 0, h, w)
+    assert_raises(ValueError, submission.haar_feature, ii, "2x", 0, 0, 4, np.array([4, 6, 7]))
+
+
+@check("haar_feature", points=0.5)
+def test_a_feature_outside_the_image_is_an_error(submission, rng):
+    """A feature that sticks out of the image on any side or has no pixels raises ValueError."""
+    ii = table(rng.integers(0, 256, (8, 10)))
+    for kind in KINDS:
+        for r, c, h, w in [(-1, 0, 6, 6), (0, -1, 6, 6), (3, 0, 6, 6), (0, 5, 6, 6), (1, 1, 0, 6), (1, 1, 6, 0)]:
+            assert_raises(ValueError, submission.haar_feature, ii, kind, r, c, h, w)
+
+
+# ---------------------------------------------------------------- enumerate_features
+
+
+def all_features(H, W):
+    return {(kind, *map(int, feature)) for kind in KINDS for feature in features_of(kind, H, W)}
+
+
+def as_tuples(features):
+    return [(kind, *map(int, box)) for kind, *box in features]
+
+
+@check("enumerate_features", points=2)
+def test_oblong_windows_hold_every_feature(submission):
+    """In wide and in tall windows the list is complete and names nothing else."""
+    for H, W in [(1, 5), (6, 1), (3, 5), (6, 4)]:
+        features = set(as_tuples(submission.enumerate_features(H, W)))
+        expected = all_features(H, W)
+        assert_close(len(expected - features), 0, name="number of missing features")
+        assert_close(len(features - expected), 0, name="number of features that do not exist")
+
+
+@check("enumerate_features", points=1)
+def test_no_feature_is_listed_twice(submission):
+    """Each feature appears exactly once."""
+    for H, W in [(2, 2), (5, 4), (4, 7)]:
+        features = as_tuples(submission.enumerate_features(H, W))
+        assert_close(len(features), len(set(features)), name="number of features")
+        assert_close(len(features), len(all_features(H, W)), name="number of features")
+
+
+@check("enumerate_features", points=1)
+def test_turning_the_window_swaps_the_axes(submission):
+    """The features of a W x H window are those of an H x W window with rows and columns exchanged."""
+    turned_kind = {"2x": "2y", "2y": "2x", "3x": "3y", "3y": "3x", "4": "4"}
+    for H, W in [(2, 3), (4, 6)]:
+        turned = [
+            (turned_kind[kind], c, r, w, h) for kind, r, c, h, w in as_tuples(submission.enumerate_features(H, W))
+        ]
+        assert_close(sorted(as_tuples(submission.enumerate_features(W, H))), sorted(turned), name="features")
+
+
+@check("enumerate_features", points=1)
+def test_the_number_of_features(submission):
+    """A side of length L holds the sum of L - s + 1 over all sizes s, and both sides multiply."""
+    for H, W in [(6, 6), (8, 9), (13, 7)]:
+        expected = 0
+        for down, across in PARTS.values():
+            tall = sum(H - h + 1 for h in range(down, H + 1, down))
+            wide = sum(W - w + 1 for w in range(across, W + 1, across))
+            expected += tall * wide
+        assert_close(len(keep(submission.enumerate_features)(H, W)), expected, name="number of features")
+
+
+@check("enumerate_features", points=0.5)
+def test_every_feature_lies_in_the_window(submission):
+    """Each listed feature lies inside the window, and its sides divide by its number of parts."""
+    H, W = 5, 7
+    features = as_tuples(submission.enumerate_features(H, W))
+    assert_true(len(features) > 0, "a window of this size has features")
+    kinds = [kind for kind, *_ in features]
+    r, c, h, w = np.array([box for _, *box in features]).T
+    down, across = np.array([PARTS[kind] for kind in kinds]).T
+    assert_true(bool(np.all((r >= 0) & (c >= 0) & (h >= 1) & (w >= 1))), "no feature is empty or starts outside")
+    assert_true(bool(np.all((r + h <= H) & (c + w <= W))), "no feature ends outside the window")
+    assert_true(bool(np.all((h % down == 0) & (w % across == 0))), "the sides divide by the number of parts")
+
+
+@check("enumerate_features", points=0.5)
+def test_an_empty_window_is_an_error(submission):
+    """A window without rows or columns raises ValueError."""
+    for H, W in [(0, 4), (4, 0), (-1, 3)]:
+        assert_raises(ValueError, submission.enumerate_features, H, W)
+
+
+# ---------------------------------------------------------------- best_stump
+
+
+@check("best_stump", points=2.5)
+def test_errors_count_by_weight(submission, rng):
+    """A few heavy samples outvote many light ones: the error adds up weights, not mistakes."""
+    for n in [3, 5, 8, 13, 25]:
+        for _ in range(3):
+            v, y = rng.standard_normal(n), rng.integers(0, 2, n)
+            w = rng.exponential(1.0, n) ** 3
+            assert_best_stump(submission.best_stump(v, y, w), v, y, w)
+
+
+@check("best_stump", points=2)
+def test_equal_values_are_never_cut_apart(submission, rng):
+    """Samples with equal values get equal predictions, so only cuts between distinct values count."""
+    for n, levels in [(2, 1), (4, 2), (9, 3), (20, 4), (30, 6)]:
+        for _ in range(3):
+            v, y = rng.integers(0, levels, n).astype(np.float64), rng.integers(0, 2, n)
+            w = rng.uniform(0.1, 1.0, n)
+            assert_best_stump(submission.best_stump(v, y, w), v, y, w)
+
+
+@check("best_stump", points=1)
+def test_the_cut_lies_halfway_between_neighbours(submission, rng):
+    """A cut halfway between two neighbouring distinct values leaves the same room on both sides."""
+    for n in [2, 5, 9, 14]:
+        v = rng.permutation(n) * 2.0 + rng.uniform(0, 1, n)
+        y = (v > np.median(v)).astype(np.int64)
+        y = y if n % 2 else 1 - y  # both polarities
+        thr, _, _ = submission.best_stump(v, y, np.full(n, 1.0))
+        u = np.sort(v)
+        expected = (u[:-1] + u[1:]) / 2
+        k = np.argmin(np.abs(expected - thr))
+        assert_close(thr, expected[k], name="thr")
+        assert_close(weighted_error(v, y, np.ones(n), thr, 1 if y[np.argmin(v)] else -1), 0.0, name="errors of the cut")
+
+
+@check("best_stump", points=1)
+def test_one_class_alone(submission, rng):
+    """If all labels are equal, a cut outside of all values makes no error."""
+    for label in (0, 1):
+        for n in (1, 2, 5):
+            v, y, w = rng.standard_normal(n), np.full(n, label), rng.uniform(0.1, 1.0, n)
+            assert_best_stump(submission.best_stump(v, y, w), v, y, w)
+
+
+@check("best_stump", points=0.5)
+def test_a_constant_feature_predicts_the_heavier_class(submission, rng):
+    """A feature without differences can only predict one class for all, and picks the heavier one."""
+    for light in (0, 1):
+        y = np.array([light, 1 - light, light, 1 - light])
+        w = np.where(y == light, 0.1, 0.5) * rng.uniform(0.9, 1.1, 4)
+        v = np.full(4, rng.standard_normal())
+        assert_best_stump(submission.best_stump(v, y, w), v, y, w)
+
+
+@check("best_stump", points=1)
+def test_integer_values_do_not_wrap_around(submission, rng):
+    """Unsigned values have no negatives and small sums, so they become floats before any arithmetic."""
+    for dtype in (np.uint8, np.int8, np.int64):
+        top = np.iinfo(dtype).max
+        for values in ([top, top - 2, top - 4, top - 6], top - rng.permutation(9) * 3):
+            v = np.array(values, dtype=dtype)
+            for y in ((v > np.sort(v)[1]).astype(np.int64), (v < np.sort(v)[2]).astype(np.int64)):
+                w = rng.uniform(0.1, 1.0, len(v))
+                assert_best_stump(submission.best_stump(v, y, w), v, y, w)
+
+
+@check("best_stump", points=0.5)
+def test_the_error_scales_with_the_weights(submission, rng):
+    """Weights may have any sum: the error is the weight of the wrong samples, not a share of the total."""
+    v, y, w = rng.standard_normal(11), np.arange(11) % 2, rng.uniform(0.1, 1.0, 11)
+    for factor in (1e-3, 1.0, 50.0):
+        _, _, err = submission.best_stump(v, y, factor * w)
+        assert_close(err, factor * least_error(v, y, w), name="err")
+
+
+@check("best_stump", points=1.5)
+def test_one_sort_serves_all_cuts(submission, rng):
+    """Sorting once and cumulative sums keep the number of executed operations the same for any number of samples."""
+    arguments = []
+    for n in (12, 150):
+        v, y, w = rng.standard_normal(n), np.arange(n) % 2, rng.uniform(0.1, 1.0, n)
+        assert_best_stump(submission.best_stump(v, y, w), v, y, w)
+        arguments.append((v, y, w))
+    assert_flat_cost(submission.best_stump, *arguments)
+
+
+@check("best_stump", points=0.5)
+def test_the_samples_are_left_alone(submission, rng):
+    """Values, labels and weights keep their order and content, whatever their memory layout."""
+    v, y, w = rng.standard_normal(7), np.array([0, 1, 1, 0, 1, 0, 0]), rng.uniform(0.1, 1.0, 7)
+    assert_best_stump(assert_pure(submission.best_stump, v, y, w), v, y, w)
+    assert_best_stump(submission.best_stump(noncontiguous(v), noncontiguous(y), noncontiguous(w)), v, y, w)
+
+
+@check("best_stump", points=0.5)
+def test_samples_that_do_not_match_are_errors(submission):
+    """Lengths that differ, no samples, labels other than 0 and 1, and negative weights raise ValueError."""
+    v, y, w = np.array([1.0, 2.0, 3.0]), np.array([0, 1, 0]), np.array([0.2, 0.3, 0.5])
+    bad = [(v[:2], y, w), (v, y[:2], w), (v, y, w[:2]), (v[:0], y[:0], w[:0]), (v[None], y[None], w[None])]
+    bad += [(v, np.array([-1, 1, -1]), w), (v, np.array([0, 1, 2]), w), (v, y, np.array([0.5, -0.1, 0.6]))]
+    for arguments in bad:
+        assert_raises(ValueError, submission.best_stump, *arguments)
+
+
+# ---------------------------------------------------------------- adaboost
+
+
+@check("adaboost", points=2.5)
+def test_every_round_takes_the_best_stump_under_its_weights(submission, rng):
+    """After each round the samples that were right lose weight, and the next stump is best for the new weights."""
+    for m, n, positives, T in [(1, 8, 3, 2), (2, 12, 4, 3), (5, 16, 6, 5)]:
+        F, y = boosting_problem(rng, m, n, positives)
+        clf = submission.adaboost(F, y, T)
+        chosen, least = replay(F, y, clf)
+        assert_close(chosen, least, name="weighted error of the chosen stumps", atol=1e-9)
+        assert_true(len(clf) == T or least[-1] > 0.49, "training goes on for T rounds while a stump beats chance")
+
+
+@check("adaboost", points=1.5)
+def test_the_alpha_of_every_round(submission, rng):
+    """In every round alpha is log((1 - eps) / eps) of the error under weights that sum to one."""
+    for m, n, positives, T in [(3, 10, 3, 2), (4, 15, 8, 4)]:
+        F, y = boosting_problem(rng, m, n, positives)
+        clf = submission.adaboost(F, y, T)
+        eps, _ = replay(F, y, clf)
+        assert_close(np.array([float(alpha) for *_, alpha in clf]), np.log((1 - eps) / eps), name="alpha", atol=1e-8)
+
+
+@check("adaboost", points=1)
+def test_after_the_update_the_last_stump_is_at_chance(submission, rng):
+    """With the weights of the next round the stump just chosen has error one half, so another one follows it."""
+    F, y = boosting_problem(rng, 4, 14, 5)
+    clf = submission.adaboost(F, y, 4)
+    assert_true(len(clf) > 1, "no stump is perfect here, so training goes on")
+    w = 0.5 / np.where(y == 1, 5, 9)
+    for j, thr, polarity, alpha in clf:
+        wrong = says_one(F[j], thr, polarity) != (y == 1)
+        w = np.where(wrong, w, w * np.exp(-alpha))
+        w = w / w.sum()
+        assert_close(w[wrong].sum(), 0.5, name="error of the stump after its update", atol=1e-8)
+    for (j, thr, polarity, _), (j2, thr2, polarity2, _) in zip(clf, clf[1:], strict=False):
+        same = says_one(F[j], thr, polarity) == says_one(F[j2], thr2, polarity2)
+        assert_true(not np.all(same), "two rounds in a row choose stumps with different decisions")
+
+
+@check("adaboost", points=1.5)
+def test_training_stops_when_no_stump_beats_chance(submission):
+    """A round whose best stump has error one half adds nothing and ends the training."""
+    y = np.array([1, 1, 1, 0, 0, 0, 0, 0])
+    flat = np.full((2, 8), 3.0)
+    assert_close(len(submission.adaboost(flat, y, 4)), 0, name="rounds with constant features")
+    binary = np.array([[0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0]])  # one cut only, so one round uses it up
+    clf = submission.adaboost(binary, y, 4)
+    assert_close(len(clf), 1, name="rounds with one binary feature")
+    eps, _ = replay(binary, y, clf)
+    assert_close(float(clf[0][3]), float(np.log((1 - eps[0]) / eps[0])), name="alpha")
+
+
+@check("adaboost", points=0.5)
+def test_boosting_on_one_class(submission, rng):
+    """If all samples belong to one class, the classifier says so for every sample."""
+    F = rng.standard_normal((2, 5))
+    for label in (0, 1):
+        clf = submission.adaboost(F, np.full(5, label), 2)
+        assert_true(1 <= len(clf) <= 2, "one to T stumps come back")
+        for j, thr, polarity, alpha in clf:
+            assert_true(bool(np.isfinite(alpha)) and alpha > 5, "alpha is finite and above 5")
+            assert_close(says_one(F[j], thr, polarity), np.full(5, label == 1), name="decisions")
+
+
+@check("adaboost", points=1)
+def test_boosting_on_integer_features(submission, rng):
+    """Integer features, 8-bit ones too, train the same classifier as the same numbers in float64."""
+    for dtype in (np.uint8, np.int16):
+        F, y = boosting_problem(rng, 4, 12, 5)
+        F = (100 * (F - F.min())).clip(0, 255).astype(dtype)
+        clf = submission.adaboost(F, y, 3)
+        eps, least = replay(F, y, clf)
+        assert_close(eps, least, name="weighted error of the chosen stumps", atol=1e-9)
+        assert_close(np.array([float(alpha) for *_, alpha in clf]), np.log((1 - eps) / eps), name="alpha", atol=1e-8)
+
+
+@check("adaboost", points=1)
+def test_the_training_error_is_bounded(submission, rng):
+    """The training error, counted by the starting weights, stays under the product of 2 sqrt(eps (1 - eps))."""
+    for m, n, positives in [(3, 10, 1), (4, 16, 6)]:
+        F, y = boosting_problem(rng, m, n, positives)
+        w = 0.5 / np.where(y == 1, positives, n - positives)
+        for T in (1, 2, 5):
+            clf = submission.adaboost(F, y, T)
+            alphas = np.array([float(alpha) for *_, alpha in clf])
+            wrong = (score(F, clf) >= alphas.sum() / 2 - 1e-12) != (y == 1)
+            bound = np.prod(1 / np.cosh(alphas / 2))  # 2 sqrt(eps (1 - eps)) in terms of alpha
+            assert_true(w[wrong].sum() <= bound + 1e-9, "the weighted training error stays under the bound")
+            eps, _ = replay(F, y, clf)
+            assert_close(bound, np.prod(2 * np.sqrt(eps * (1 - eps))), name="bound from the alphas", atol=1e-8)
+
+
+@check("adaboost", points=0.5)
+def test_more_rounds_only_append(submission, rng):
+    """A longer training begins with exactly the rounds of a shorter one."""
+    F, y = boosting_problem(rng, 3, 12, 4)
+    short, long = submission.adaboost(F, y, 2), submission.adaboost(F, y, 4)
+    assert_close(len(short), 2, name="rounds")
+    assert_close([list(stump) for stump in long[:2]], [list(stump) for stump in short], name="first rounds")
+
+
+@check("adaboost", points=1)
+def test_the_work_grows_linearly(submission, rng):
+    """Twice the rounds or twice the features cost at most twice the operations."""
+    F, y = boosting_problem(rng, 8, 14, 6)
+    for sizes in ([(2, 4), (2, 8), (2, 16)], [(2, 3), (4, 3), (8, 3)]):
+        counts = []
+        for m, T in sizes:
+            clf, count = operations(submission.adaboost)(F[:m], y, T)
+            eps, least = replay(F[:m], y, clf)
+            assert_close(eps, least, name="weighted error of the chosen stumps", atol=1e-9)
+            assert_true(len(clf) == T or least[-1] > 0.49, "training goes on for T rounds while a stump beats chance")
+            counts.append(count)
+        small, middle, large = counts
+        # the growth from middle to large is twice that from small to middle; the slack is for data-dependent branches
+        assert_true(large - middle <= 2.4 * (middle - small) + 0.1 * small, "the cost grows linearly, not faster")
+
+
+@check("adaboost", points=0.5)
+def test_the_training_set_is_left_alone(submission, rng):
+    """Training writes neither to the features nor to the labels and draws no random numbers."""
+    F, y = boosting_problem(rng, 3, 9, 4)
+    eps, least = replay(F, y, assert_pure(submission.adaboost, F, y, 2))
+    assert_close(eps, least, name="weighted error of the chosen stumps", atol=1e-9)
+    eps, least = replay(F, y, submission.adaboost(noncontiguous(F), noncontiguous(y), 2))
+    assert_close(eps, least, name="weighted error of the chosen stumps", atol=1e-9)
+
+
+@check("adaboost", points=0.5)
+def test_a_malformed_training_set_is_an_error(submission, rng):
+    """Features that are no matrix, labels that do not fit or are not 0 and 1, and T below 1 raise ValueError."""
+    F, y = boosting_problem(rng, 2, 6, 3)
+    for arguments in [(F[0], y, 2), (F, y[:-1], 2), (F, 2 * y - 1, 2), (F, y, 0), (F[:0], y, 2), (F[:, :0], y[:0], 2)]:
+        assert_raises(ValueError, submission.adaboost, *arguments)
+
+
+# ---------------------------------------------------------------- strong_score
+
+
+@check("strong_score", points=1.5)
+def test_scores_of_many_stumps(submission, rng):
+    """The score adds alpha over all stumps that vote 1, for any number of features, stumps and samples."""
+    for m, n, T in [(1, 1, 1), (3, 1, 4), (2, 5, 1), (4, 7, 6)]:
+        F, clf = rng.standard_normal((m, n)), random_classifier(rng, m, T)
+        assert_close(submission.strong_score(F, clf), score(F, clf), name="score", atol=1e-12)
+
+
+@check("strong_score", points=0.5)
+def test_a_value_on_the_threshold_is_not_below_it(submission):
+    """The comparison is strict for both polarities: a value equal to the threshold votes 0."""
+    F = np.array([[1.0, 2.0, 3.0]])
+    assert_close(submission.strong_score(F, [(0, 2.0, 1, 1.5)]), np.array([1.5, 0.0, 0.0]), name="score")
+    assert_close(submission.strong_score(F, [(0, 2.0, -1, 1.5)]), np.array([0.0, 0.0, 1.5]), name="score")
+
+
+@check("strong_score", points=0.5)
+def test_scores_on_integer_features_and_of_no_stumps(submission, rng):
+    """Unsigned features are compared as numbers, infinite thresholds work, and no stumps give zeros."""
+    F = rng.integers(0, 256, (2, 6)).astype(np.uint8)
+    clf = [(0, 100.5, -1, 0.5), (1, 130.5, 1, 0.25), (0, np.inf, 1, 1.0), (1, -np.inf, 1, 2.0), (1, -np.inf, -1, 4.0)]
+    assert_close(submission.strong_score(F, clf), score(F, clf), name="score")
+    assert_close(submission.strong_score(F, []), np.zeros(6), name="score of no stumps")
+
+
+@check("strong_score", points=0.5)
+def test_scoring_leaves_the_features_alone(submission, rng):
+    """Scoring does not write to the features, accepts any memory layout and refuses a single row."""
+    F, clf = rng.standard_normal((3, 5)), random_classifier(rng, 3, 4)
+    assert_close(assert_pure(submission.strong_score, F, clf), score(F, clf), name="score", atol=1e-12)
+    assert_close(submission.strong_score(noncontiguous(F), clf), score(F, clf), name="score", atol=1e-12)
+    assert_raises(ValueError, submission.strong_score, F[0], clf)
+
+
+# ---------------------------------------------------------------- cascade_predict
+
+
+@check("cascade_predict", points=1)
+def test_cascades_of_several_stages(submission, rng):
+    """Each sample passes on as long as its score reaches half of the sum of the alphas of the stage."""
+    for n, sizes in [(1, [1]), (9, [1, 2]), (20, [1, 3, 5]), (6, [])]:
+        F = rng.standard_normal((3, n))
+        stages = [random_classifier(rng, 3, T) for T in sizes]
+        expected = np.full(n, len(stages))
+        for k in reversed(range(len(stages))):
+            expected[score(F, stages[k]) < sum(alpha for *_, alpha in stages[k]) / 2] = k
+        label, stage = submission.cascade_predict(stages, F)
+        assert_close(stage, expected, name="stage", dtype="kind")
+        assert_close(label, (expected == len(stages)).astype(np.int64), name="label", dtype="kind")
+
+
+@check("cascade_predict", points=1)
+def test_later_stages_are_not_evaluated(submission, rng):
+    """Once every sample is rejected the later stages are not touched, even if they could not be evaluated."""
+    F = np.abs(rng.standard_normal((2, 6))) + 0.5
+    F[1, :3] *= -1
+    rejects_some = [(1, 0.0, 1, 1.0)]  # the last three samples
+    rejects_all = [(0, 0.25, 1, 0.8), (0, 0.125, 1, 0.7)]
+    impossible = [(10**6, 0.0, 1, 1.0)]
+    label, stage = submission.cascade_predict([rejects_some, rejects_all, impossible, impossible], F)
+    assert_close(label, np.zeros(6, np.int64), name="label", dtype="kind")
+    assert_close(stage, np.array([1, 1, 1, 0, 0, 0]), name="stage", dtype="kind")
+
+
+@check("cascade_predict", points=0.5)
+def test_exactly_half_is_enough(submission):
+    """A score of exactly half the sum of the alphas is accepted."""
+    F = np.array([[1.0, 1.0, 5.0, 5.0], [1.0, 5.0, 1.0, 5.0]])
+    label, stage = submission.cascade_predict([[(0, 3.0, 1, 1.5), (1, 3.0, 1, 1.5)]], F)
+    assert_close(label, np.array([1, 1, 1, 0]), name="label", dtype="kind")
+    assert_close(stage, np.array([1, 1, 1, 0]), name="stage", dtype="kind")
+
+
+@check("cascade_predict", points=0.5)
+def test_the_cascade_leaves_its_arguments_alone(submission, rng):
+    """A cascade writes neither to the features nor to its stages, and a single row of features is an error."""
+    F = rng.standard_normal((2, 5))
+    stages = [[(0, 0.0, 1, 1.0)], [(1, 0.0, -1, 0.5)]]
+    label, _ = assert_pure(submission.cascade_predict, stages, F)
+    assert_close(label, ((F[0] < 0) & (F[1] > 0)).astype(np.int64), name="label", dtype="kind")
+    assert_raises(ValueError, submission.cascade_predict, stages, F[0])
+
+
+# ---------------------------------------------------------------- iou
+
+
+@check("iou", points=1.5)
+def test_iou_counts_pixels(submission, rng):
+    """IoU is the number of shared pixels over the number of covered pixels, in either order and at any scale."""
+    boxes = random_boxes(rng, 16, 12)
+    for a, b in zip(boxes[::2], boxes[1::2], strict=True):
+        expected = shared_over_covered(a, b)
+        assert_close(submission.iou(tuple(map(int, a)), tuple(map(int, b))), expected, name="iou")
+        assert_close(submission.iou(b, a), expected, name="iou of the boxes exchanged")
+        assert_close(submission.iou(a / 8, b / 8), expected, name="iou of smaller boxes")
+
+
+@check("iou", points=1)
+def test_boxes_apart_share_nothing(submission, rng):
+    """Boxes that are apart, in one direction or in both, have IoU 0."""
+    a = (2, 3, 4, 5)
+    for b in [(10, 3, 2, 5), (2, 20, 4, 5), (10, 20, 3, 2), (0, 0, 1, 1), (6, 8, 3, 3), (6, 0, 2, 1)]:
+        assert_close(submission.iou(a, b), 0.0, name="iou")
+        assert_close(submission.iou(b, a), 0.0, name="iou")
+
+
+@check("iou", points=0.5)
+def test_a_box_without_area_is_an_error(submission):
+    """A box whose height or width is not positive raises ValueError."""
+    good = (0, 0, 2, 2)
+    for bad in [(0, 0, 0, 2), (0, 0, 2, 0), (1, 1, -1, 2), (1, 1, 2, -1), (0, 0, -2, -2)]:
+        assert_raises(ValueError, submission.iou, good, bad)
+        assert_raises(ValueError, submission.iou, bad, good)
+
+
+# ---------------------------------------------------------------- nms
+
+
+@check("nms", points=1.5)
+def test_suppression_among_many_boxes(submission, rng):
+    """Going from the best score down, a box stays unless it overlaps a box that stayed before."""
+    for K, thr in [(2, 0.2512), (6, 0.3712), (8, 0.1234), (9, 0.6123)]:
+        boxes = random_boxes(rng, K, 10)
+        scores = rng.permutation(K) + rng.uniform(0.0, 0.5, K)
+        kept = []
+        for i in sorted(range(K), key=lambda i: -scores[i]):
+            if all(shared_over_covered(boxes[i], boxes[k]) <= thr for k in kept):
+                kept.append(i)
+        assert_close(submission.nms(boxes, scores, thr), np.array(kept), name="kept indices", dtype="kind")
+
+
+@check("nms", points=1)
+def test_a_dropped_box_drops_no_other(submission):
+    """Only boxes that are kept suppress others, so the far end of a chain of overlaps survives."""
+    boxes = np.array([[0, 0, 4, 10], [0, 4, 4, 10], [0, 8, 4, 10], [0, 12, 4, 10]])
+    scores = np.array([0.9, 0.8, 0.7, 0.6])
+    assert_close(submission.nms(boxes, scores, 0.25), np.array([0, 2]), name="kept indices", dtype="kind")
+    assert_close(submission.nms(boxes, scores[::-1].copy(), 0.25), np.array([3, 1]), name="kept indices", dtype="kind")
+
+
+@check("nms", points=0.5)
+def test_an_overlap_equal_to_the_threshold_is_kept(submission):
+    """A box is dropped only if its overlap is greater than the threshold, not if it is equal."""
+    boxes = np.array([[0, 0, 2, 2], [0, 0, 1, 2], [5, 5, 4, 4], [5, 5, 4, 1]])
+    scores = np.array([0.4, 0.3, 0.2, 0.1])
+    for thr, kept in [(0.5, [0, 1, 2, 3]), (0.25, [0, 2, 3]), (0.125, [0, 2])]:
+        assert_close(submission.nms(boxes, scores, thr), np.array(kept), name="kept indices", dtype="kind")
+
+
+@check("nms", points=0.5)
+def test_no_box_and_one_box(submission):
+    """Without boxes the answer is an empty array of indices, and a single box is always kept."""
+    assert_close(submission.nms(np.zeros((0, 4)), np.zeros(0), 0.5), np.zeros(0, np.int64), name="kept", dtype="kind")
+    one = np.array([[3, 1, 2, 5]])
+    assert_close(submission.nms(one, np.array([-1.0]), 0.0), np.array([0]), name="kept indices", dtype="kind")
+
+
+@check("nms", points=0.5)
+def test_boxes_and_scores_are_left_alone(submission, rng):
+    """Suppression sorts a copy: boxes and scores keep their order and content."""
+    boxes, scores = random_boxes(rng, 5, 8), rng.permutation(5) * 1.0
+    kept = assert_pure(submission.nms, boxes, scores, 1.0)  # no overlap is greater than 1
+    assert_close(kept, np.argsort(-scores), name="kept indices", dtype="kind")
+
+
+@check("nms", points=0.5)
+def test_boxes_and_scores_must_match(submission, rng):
+    """Boxes that are not K x 4 or scores of another length raise ValueError."""
+    boxes, scores = random_boxes(rng, 4, 8), rng.uniform(size=4)
+    for arguments in [(boxes, scores[:3]), (boxes[:, :3], scores), (boxes[0], scores), (boxes, scores[:, None])]:
+        assert_raises(ValueError, submission.nms, *arguments, 0.5)
