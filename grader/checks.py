@@ -442,6 +442,8 @@ def _session_of(values: Any) -> Any:
     for value in values:
         if isinstance(value, Handle):
             return Handle.handle_number(value)[0]
+        if isinstance(value, Leaf) and value.made:
+            return next(reversed(value.made.values()))[0]
         if type(value).__name__ == "Submission" or isinstance(value, RemoteFunction):
             return value._session
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()

@@ -25,6 +25,10 @@ class RemoteFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.request(args, kwargs).value
 
+    def worker_target(self) -> tuple[Session, list[Any]]:
+        """(session, [handle, name]): as an argument it is the submission's own function."""
+        return self._session, [self._handle, self._name]
+
     def __repr__(self) -> str:
         return f"<submission.{self._name}>"
 

@@ -123,8 +123,10 @@ class Session:
                 _advance(generator, state)
         except StudentError:  # may also be a ValueError
             raise
-        except (wire.WireError, KeyError, TypeError, ValueError, OverflowError) as error:
+        except wire.WireError as error:
             raise self.violation(f"sent a malformed reply ({error})") from None
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise self.violation("sent a malformed reply") from None
         self.last_returned = describe(value)
         return Reply(value, reply)
 
@@ -144,6 +146,11 @@ class Session:
         bind = getattr(type(value), "bind_to", None)
         if bind is not None:
             value = bind(value, self)
+        if hasattr(type(value), "worker_target"):  # the submission's own function, not a callback through the judge
+            session, target = value.worker_target()
+            if session is not self:
+                raise wire.WireError("a function of another worker")
+            return {"fn": target}
         number = getattr(type(value), "handle_number", None)
         if number is not None:
             session, handle = number(value)

@@ -45,12 +45,12 @@ def _require_fit(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> None:
         raise ValueError(f"queries have width {q.shape[-1]}, keys {k.shape[-1]}")
     if k.shape[-2] != v.shape[-2]:
         raise ValueError(f"there are {k.shape[-2]} keys and {v.shape[-2]} values")
+
+
 ### END SOLUTION
 
 
-def sdpa(
-    q: np.ndarray, k: np.ndarray, v: np.ndarray, mask: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def sdpa(q: np.ndarray, k: np.ndarray, v: np.ndarray, mask: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Scaled dot-product attention.
 
     Args:
@@ -240,9 +240,7 @@ class MultiHead:
         self.weights: tuple[torch.Tensor, ...] | None = None
         ### END SOLUTION
 
-    def load(
-        self, in_w: torch.Tensor, in_b: torch.Tensor, out_w: torch.Tensor, out_b: torch.Tensor
-    ) -> None:
+    def load(self, in_w: torch.Tensor, in_b: torch.Tensor, out_w: torch.Tensor, out_b: torch.Tensor) -> None:
         """Take copies of the weights; an earlier set is forgotten.
 
         The copies stay in the autograd graph of the tensors given (`clone`, not `detach` or `nn.Parameter`):
@@ -324,6 +322,8 @@ def _mask_for_heads(mask: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     if wide.dim() > 4 or any(m not in (1, s) for m, s in sizes):
         raise ValueError(f"a mask of shape {tuple(mask.shape)} does not fit scores of shape {tuple(shape)}")
     return wide
+
+
 ### END SOLUTION
 
 

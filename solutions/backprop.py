@@ -106,7 +106,7 @@ def act_forward(z: np.ndarray, kind: Kind) -> tuple[np.ndarray, Cache]:
         a = np.tanh(z)
     else:
         raise ValueError(f"unknown activation {kind!r}")
-    return a, (a, kind)  # each derivative can be read off the output
+    return a, (z, a, kind)
     ### END SOLUTION
 
 
@@ -128,13 +128,13 @@ def act_backward(da: np.ndarray, cache: Cache) -> np.ndarray:
     Source: Goodfellow et al., Deep Learning (2016), section 6.3.
     """
     ### BEGIN SOLUTION
-    a, kind = cache
-    if da.shape != a.shape:
-        raise ValueError(f"da has shape {da.shape}, but z has shape {a.shape}")
+    z, a, kind = cache
+    if da.shape != z.shape:
+        raise ValueError(f"da has shape {da.shape}, but z has shape {z.shape}")
     if kind == "relu":
-        return da * (a > 0)  # a > 0 exactly where z > 0
+        return da * (z > 0)
     if kind == "sigmoid":
-        return da * a * (1 - a)
+        return da * (a * (1 - a))
     return da * (1 - a**2)
     ### END SOLUTION
 

@@ -322,10 +322,10 @@ def maxpool2d_forward(x: np.ndarray, k: int, stride: int, pad: int) -> tuple[np.
     ### BEGIN SOLUTION
     if 2 * pad > k:
         raise ValueError("pad must be at most k / 2")
-    ho, wo = (conv_out_size(n, k, stride, pad) for n in x.shape[2:])
-    windows = _windows(_pad(x, pad, -np.inf), k, k, stride).reshape(*x.shape[:2], ho, wo, k * k)
-    winner = windows.argmax(axis=-1)  # the first of several equal ones, counted in row-major order
-    return windows.max(axis=-1), (winner, x.shape, k, stride, pad)
+    for n in x.shape[2:]:
+        conv_out_size(n, k, stride, pad)  # raises ValueError where the geometry is impossible
+    windows = _windows(_pad(x, pad, -np.inf), k, k, stride)  # (N, C, Ho, Wo, k, k)
+    return windows.max(axis=(4, 5)), (x, k, stride, pad)
     ### END SOLUTION
 
 
@@ -346,12 +346,15 @@ def maxpool2d_backward(dy: np.ndarray, cache: Cache) -> np.ndarray:
         torch.nn.functional.max_pool2d.
     """
     ### BEGIN SOLUTION
-    winner, (n, c, h, w), k, stride, pad = cache
+    x, k, stride, pad = cache
+    n, c, h, w = x.shape
     ho, wo = dy.shape[2:]
+    windows = _windows(_pad(x, pad, -np.inf), k, k, stride).reshape(n, c, ho, wo, k * k)
+    winner = windows.argmax(axis=-1)  # (N, C, Ho, Wo); the first of several equal ones, in row-major order
     dx_padded = np.zeros((n, c, h + 2 * pad, w + 2 * pad), dtype=dy.dtype)
-    for i in range(k):
+    for i in range(k):  # windows overlap, but one offset meets every pixel at most once
         for j in range(k):
-            share = np.where(winner == i * k + j, dy, 0)  # (N, C, Ho, Wo)
+            share = np.where(winner == i * k + j, dy, 0)
             dx_padded[:, :, i : i + stride * ho : stride, j : j + stride * wo : stride] += share
     return dx_padded[:, :, pad : pad + h, pad : pad + w]
     ### END SOLUTION

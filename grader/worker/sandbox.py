@@ -15,8 +15,14 @@ import struct
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from grader.worker.syscalls import AUDIT_ARCH, TABLES
+
+if os.name == "posix":
+    import fcntl
+    import resource
 
 LINUX = sys.platform.startswith("linux")
 WALLS = frozenset({
@@ -25,6 +31,7 @@ WALLS = frozenset({
 })  # fmt: skip
 FIRST_FREE = 5  # 0 nothing to read, 1 output, 2 errors, 3 requests, 4 replies
 RULESET_FLOOR = 100  # the ruleset's descriptor lies above the numbers a worker's pipes are moved through
+OPEN_FILES_NEEDED, MOST_DESCRIPTORS = 128, 65536
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,8 @@ class Walls:
     level: str  # strong | sealed | limited | accident-only
     parent: int  # the zygote
     without: frozenset[str] = frozenset()
-    status: "_Status | None" = None
+    has_capabilities: bool = False
+    limits: "_Limits | None" = None
     spare_user: "_SpareUser | None" = None
     ruleset: "_Ruleset | None" = None
     program: "_Program | None" = None
@@ -68,6 +76,9 @@ def prepare(
         return _prepare_macos(readable, without)
     if not LINUX:
         return Walls("accident-only", os.getpid(), without)
+    _make_room_for_descriptors()
+    status = _read_status()
+    spare_user = None if "identity" in without else _find_spare_user(readable)
     ruleset = None if "landlock" in without else _build_ruleset(readable, _landlock_abi)
     sealed = ruleset is None and "sealing" not in without
     program = None if "seccomp" in without else _build_program(sealed)
@@ -75,8 +86,9 @@ def prepare(
         level=_level(ruleset is not None, program is not None, sealed),
         parent=os.getpid(),
         without=without,
-        status=_read_status(),
-        spare_user=None if "identity" in without else _find_spare_user(readable),
+        has_capabilities=int(status.get("CapPrm", "1"), 16) != 0,
+        limits=_plan_limits(status, own_user=spare_user is not None and spare_user.first is not None),
+        spare_user=spare_user,
         ruleset=ruleset,
         program=program,
         sealed=sealed and program is not None,
@@ -112,9 +124,10 @@ def confine_spawned(walls: Walls, *, memory_bytes: int, cpu_seconds: int) -> Non
         return
     _raise(walls, {
         "identity": lambda: _leave_root(walls),
-        "capabilities": lambda: _drop_capabilities(walls.status),
+        "capabilities": lambda: _drop_capabilities(walls.has_capabilities),
         "dumpable": protect_judge,
-        "rlimits": lambda: _limit_resources(walls.status, memory_bytes, cpu_seconds, walls.spare_user),
+        "no-new-privileges": _no_new_privileges,
+        "rlimits": lambda: _limit_resources(walls.limits, memory_bytes, cpu_seconds),
         "landlock": lambda: _raise_landlock(walls.ruleset),
         "seccomp": lambda: _raise_seccomp(walls.program),
         "seatbelt": lambda: _raise_seatbelt(walls.seatbelt),
@@ -129,8 +142,7 @@ def _raise(walls: Walls, steps: dict[str, Callable[[], None]]) -> None:
 
 # ---- the kernel's door -------------------------------------------------------------------------------------
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER = 1, 4, 24, 36
-PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 MACHINE = os.uname().machine if LINUX and struct.calcsize("P") == 8 else ""
 NUMBERS: dict[str, int] = TABLES.get(MACHINE, {})
 
@@ -180,29 +192,13 @@ def _refused(action: Callable[[], object], *numbers: int) -> bool:
     return False
 
 
-# ---- what the process is before the walls ------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Status:
-    """What /proc says of the zygote; limits are set relative to it, as a fork begins with all that it has."""
-
-    data_bytes: int
-    size_bytes: int | None  # None where /proc is not mounted
-    capabilities: int
-
-
-def _read_status() -> _Status:
-    """Without /proc the largest resident size stands in for the data; the address space stays unlimited."""
+def _read_status() -> dict[str, str]:
+    """What /proc says of this process, read once; nothing where it is not mounted."""
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-            lines = dict(line.split(":", 1) for line in file if ":" in line)
-        data, size = (int(lines[key].split()[0]) << 10 for key in ("VmData", "VmSize"))
-        return _Status(data, size, int(lines["CapPrm"], 16))
-    except (OSError, KeyError, ValueError):
-        import resource
-
-        return _Status(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10, None, -1)
+            return dict(line.split(":", 1) for line in file if ":" in line)
+    except OSError:
+        return {}
 
 
 # ---- 1 to 3: session, parent, descriptors ------------------------------------------------------------------
@@ -224,7 +220,7 @@ def _close_descriptors(ruleset: "_Ruleset | None") -> None:
         try:
             _syscall("close_range", first, last, 0)
         except OSError:  # Linux before 5.9, macOS
-            os.closerange(first, min(last, _open_limit()) + 1)
+            os.closerange(first, min(last, MOST_DESCRIPTORS, _hard_limit("NOFILE")) + 1)
 
 
 def _gaps(first: int, kept: Iterable[int]) -> Iterable[tuple[int, int]]:
@@ -234,12 +230,16 @@ def _gaps(first: int, kept: Iterable[int]) -> Iterable[tuple[int, int]]:
     yield first, 0x7FFFFFFF
 
 
-def _open_limit() -> int:
-    """The highest number a descriptor can have by this process's own limit."""
-    import resource
-
+def _make_room_for_descriptors() -> None:
+    """A shell may have lowered its limit; up to the hard limit it can be raised again."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 65536 if resource.RLIM_INFINITY in (soft, hard) else hard
+    if soft == resource.RLIM_INFINITY or soft >= OPEN_FILES_NEEDED:
+        return
+    if _hard_limit("NOFILE") < OPEN_FILES_NEEDED:
+        raise OSError(
+            errno.EMFILE, f"at least {OPEN_FILES_NEEDED} open files are needed (ulimit -n says {hard})"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES_NEEDED, hard))
 
 
 # ---- 4 and 5: root gives up being root ---------------------------------------------------------------------
@@ -257,6 +257,8 @@ class _SpareUser:
 
 
 FIRST_SPARE_USER, SPARE_USERS = 61184, 4096  # systemd's range for users that exist only while a program runs
+CAPABILITY_HEADER = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this process
+NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
 
 
 def _find_spare_user(readable: Sequence[str]) -> _SpareUser | None:
@@ -299,29 +301,18 @@ def _leave_root(walls: Walls) -> None:
     """Become a user who owns nothing. The kernel then forgets the parent-death signal, so set it again."""
     if walls.spare_user is None or walls.spare_user.first is None:
         return
-    if "capabilities" not in walls.without:
-        _empty_bounding_set()
     _become(walls.spare_user.number())
     if "parent-death" not in walls.without:
         die_with_parent(None if walls.parent == os.getpid() else walls.parent)
 
 
-def _drop_capabilities(status: _Status | None) -> None:
-    """Root has dangerous powers even in a container; without capabilities user 0 is an ordinary user."""
-    if not LINUX or status is None or status.capabilities == 0:
-        return
-    _empty_bounding_set()
-    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this process
-    nothing = (ctypes.c_uint32 * 6)()
-    _syscall("capset", ctypes.addressof(header), ctypes.addressof(nothing))
+def _drop_capabilities(has_some: bool) -> None:
+    """Root has dangerous powers even in a container; without capabilities user 0 is an ordinary user.
 
-
-def _empty_bounding_set() -> None:
-    """No program started later could win a capability back. Root alone may do this, before it leaves."""
-    for capability in range(64):
-        if _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
-            break  # past the last one this kernel knows, or not root
-    _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    The bounding set may stay as it is: after `no_new_privs` no program started later gains what this one lacks.
+    """
+    if has_some:
+        _syscall("capset", ctypes.addressof(CAPABILITY_HEADER), ctypes.addressof(NO_CAPABILITIES))
 
 
 # ---- 6: no memory for others to read, no new privileges ----------------------------------------------------
@@ -340,46 +331,67 @@ def subreaper() -> None:
 
 
 def _no_new_privileges() -> None:
-    """No setuid program may give anything back; the kernel demands this before the two walls below."""
-    _prctl(PR_SET_NO_NEW_PRIVS, 1)
+    """No program that is started may win anything back; the kernel demands this before the last two walls."""
+    if LINUX:
+        _prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
 # ---- 7: resources ------------------------------------------------------------------------------------------
 
 GIGABYTE, MEGABYTE = 1 << 30, 1 << 20
+UNLIMITED = sys.maxsize
 MOST_THREADS = 256  # counted for each user, hence only of use where a worker has a user of its own
+FIXED_LIMITS = {"CORE": 0, "FSIZE": 0, "NOFILE": 64, "MEMLOCK": 0, "MSGQUEUE": 0, "STACK": 64 * MEGABYTE}
 
 
-def _limit_resources(
-    status: _Status | None, memory_bytes: int, cpu_seconds: int, spare_user: _SpareUser | None
-) -> None:
-    """Private data is limited tightly, address space loosely: most of what threads take is only reserved."""
-    limits = {"CORE": 0, "FSIZE": 0, "NOFILE": 64, "MEMLOCK": 0, "MSGQUEUE": 0, "STACK": 64 * MEGABYTE}
-    if status:
-        limits["DATA"] = status.data_bytes + memory_bytes
-    if status and status.size_bytes is not None:
-        limits["AS"] = status.size_bytes + 2 * memory_bytes + GIGABYTE
-    if spare_user and spare_user.first is not None:
-        limits["NPROC"] = MOST_THREADS
-    for name, value in limits.items():
-        _limit(name, value, value)
-    _limit("CPU", cpu_seconds, cpu_seconds + 1)  # the first can be caught, the second kills
-
-
-def _limit(name: str, soft: int, hard: int) -> None:
-    """Lower one limit; a lower one inherited from the shell stays."""
-    import resource
-
+def _hard_limit(name: str) -> int:
+    """The highest value that is still allowed; 0 for a limit this system does not know."""
     number = getattr(resource, f"RLIMIT_{name}", None)
-    if number is not None:
-        inherited = _finite(resource.getrlimit(number)[1])
-        resource.setrlimit(number, (int(min(soft, inherited)), int(min(hard, inherited))))
+    hard = 0 if number is None else resource.getrlimit(number)[1]
+    return UNLIMITED if hard == resource.RLIM_INFINITY else hard
 
 
-def _finite(limit: int) -> float:
-    import resource
+@dataclass(frozen=True)
+class _Limits:
+    """What is known before a fork: the limits that never vary; where memory stands; ceilings from outside."""
 
-    return float("inf") if limit == resource.RLIM_INFINITY else limit
+    fixed: tuple[tuple[int, int], ...]
+    data_now: int | None
+    size_now: int | None
+    most_data: int
+    most_size: int
+    most_seconds: int
+
+
+def _plan_limits(status: dict[str, str], own_user: bool) -> _Limits:
+    """Without /proc the largest resident size stands in for the data, and address space stays unlimited."""
+    wanted = FIXED_LIMITS | ({"NPROC": MOST_THREADS} if own_user else {})
+    known = [name for name in wanted if hasattr(resource, f"RLIMIT_{name}")]
+    fixed = [(getattr(resource, f"RLIMIT_{name}"), min(wanted[name], _hard_limit(name))) for name in known]
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10 if LINUX else None
+    data, size = (
+        int(status[key].split()[0]) << 10 if key in status else None for key in ("VmData", "VmSize")
+    )
+    ceilings = (_hard_limit("DATA"), _hard_limit("AS"), _hard_limit("CPU"))
+    return _Limits(tuple(fixed), resident if data is None else data, size, *ceilings)
+
+
+def _limit_resources(limits: _Limits | None, memory_bytes: int, cpu_seconds: int) -> None:
+    """Private data is limited tightly, address space loosely: most of what threads take is only reserved."""
+    if limits is None:
+        return
+    for number, value in limits.fixed:
+        resource.setrlimit(number, (value, value))
+    if limits.data_now is not None:
+        data = min(limits.data_now + memory_bytes, limits.most_data)
+        resource.setrlimit(resource.RLIMIT_DATA, (data, data))
+    if limits.size_now is not None:
+        size = min(limits.size_now + 2 * memory_bytes + GIGABYTE, limits.most_size)
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    seconds = min(
+        cpu_seconds, limits.most_seconds
+    )  # then a signal, which can be caught; a second later the end
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, min(cpu_seconds + 1, limits.most_seconds)))
 
 
 # ---- 8: Landlock, the wall before the files ----------------------------------------------------------------
@@ -438,10 +450,7 @@ def _create_ruleset(abi: int) -> int | None:
 
 def _out_of_the_way(descriptor: int) -> int:
     """Move the descriptor above the numbers that a child's pipes are moved through."""
-    import fcntl
-
-    floor = min(RULESET_FLOOR, _open_limit() - 8)
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, floor)
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, RULESET_FLOOR)
     os.close(descriptor)
     return moved
 
@@ -462,6 +471,7 @@ def _allow_reading(ruleset: int, path: str) -> None:
 
 
 def _landlock_holds(ruleset: _Ruleset) -> bool:
+    _no_new_privileges()
     _raise_landlock(ruleset)
     return _refused(lambda: os.listdir("/"), errno.EACCES)
 
@@ -469,7 +479,6 @@ def _landlock_holds(ruleset: _Ruleset) -> bool:
 def _raise_landlock(ruleset: _Ruleset | None) -> None:
     """Each worker gets a domain of its own, so that two of them can neither trace nor signal each other."""
     if ruleset:
-        _no_new_privileges()
         _syscall("landlock_restrict_self", ruleset.descriptor, 0)
         os.close(ruleset.descriptor)
 
@@ -477,21 +486,19 @@ def _raise_landlock(ruleset: _Ruleset | None) -> None:
 # ---- 9: seccomp, the wall before the kernel ----------------------------------------------------------------
 # An allow-list. What is refused comes back as an error: a student sees PermissionError at their own line.
 
-HOT = "futex read write mmap munmap madvise clock_gettime poll ppoll mprotect brk"  # most frequent first
-
 ALLOWED = """
-readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek close close_range dup dup2 dup3 sendfile
-stat lstat fstat newfstatat statx access faccessat faccessat2 readlink readlinkat getcwd chdir fchdir
-getdents getdents64 statfs fstatfs fadvise64 umask fsync fdatasync
-select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 eventfd eventfd2
-pipe pipe2 mremap msync mincore mlock munlock membarrier set_mempolicy get_mempolicy mbind
-futex_waitv futex_wake futex_wait futex_requeue set_robust_list set_tid_address rseq restart_syscall
-sched_yield sched_getaffinity sched_getparam sched_getscheduler sched_get_priority_max sched_get_priority_min
-rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack pause
-alarm setitimer getitimer timer_create timer_settime timer_gettime timer_getoverrun timer_delete
-nanosleep clock_nanosleep clock_getres gettimeofday time times getrandom uname sysinfo getrusage getrlimit
-getpid getppid gettid getuid geteuid getgid getegid getgroups getresuid getresgid getpgrp getpgid getsid
-getcpu capget arch_prctl exit exit_group wait4 waitid
+read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek close close_range dup dup2
+dup3 sendfile stat lstat fstat newfstatat statx access faccessat faccessat2 readlink readlinkat getcwd chdir
+fchdir getdents getdents64 statfs fstatfs fadvise64 umask fsync fdatasync poll ppoll select pselect6
+epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 eventfd eventfd2 pipe pipe2 mmap
+munmap mprotect madvise brk mremap msync mincore mlock munlock membarrier set_mempolicy get_mempolicy mbind
+futex futex_waitv futex_wake futex_wait futex_requeue set_robust_list set_tid_address rseq restart_syscall
+sched_yield sched_getaffinity sched_getparam sched_getscheduler sched_get_priority_max
+sched_get_priority_min rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend
+sigaltstack pause alarm setitimer getitimer timer_create timer_settime timer_gettime timer_getoverrun
+timer_delete clock_gettime nanosleep clock_nanosleep clock_getres gettimeofday time times getrandom uname
+sysinfo getrusage getrlimit getpid getppid gettid getuid geteuid getgid getegid getgroups getresuid
+getresgid getpgrp getpgid getsid getcpu capget arch_prctl exit exit_group wait4 waitid
 """
 
 WRITES_FILES = """
@@ -519,7 +526,7 @@ IOCTL_REQUESTS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 PRCTL_OPTIONS = (15, 16, 3, 21, 23, 27, 39, 51, 0x53564D41)
 
 SECCOMP_SET_MODE_FILTER, SPECULATION_ALLOWED = 1, 4
-LOAD, JUMP_IF_EQUAL, JUMP_IF_AT_LEAST, JUMP_IF_BITS, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+LOAD, JUMP, JUMP_IF_EQUAL, JUMP_IF_AT_LEAST, JUMP_IF_BITS, RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x06
 CALL_NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # offsets of what a filter is shown
 X32_BIT = 0x40000000
 OWN_PID = 0x7FFFFFFF  # stands for the child's number, which is known only after the fork
@@ -583,7 +590,7 @@ def _unless_bits(index: int, bits: int, otherwise: Step) -> list[Step]:
 def _rules(sealed: bool) -> dict[str, list[Step]]:
     """System call -> what becomes of it. All that is not named gets ENOSYS, as from an older kernel."""
     refuse, absent = _deny(errno.EPERM), _deny(errno.ENOSYS)
-    rules = {name: [ALLOW] for name in (HOT + ALLOWED).split()}
+    rules = {name: [ALLOW] for name in ALLOWED.split()}
     rules |= {name: [refuse] for name in FORBIDDEN.split()}
     rules |= {name: [_deny(errno.EROFS)] for name in WRITES_FILES.split()}
     rules |= _rules_for_opening(sealed)
@@ -617,10 +624,24 @@ def _assemble(machine: str, sealed: bool) -> list[Step]:
     steps += [(LOAD, CALL_NUMBER, 0, 0)]
     if machine == "x86_64":
         steps += [(JUMP_IF_AT_LEAST, X32_BIT, 0, 1), KILL]
-    for name, body in _rules(sealed).items():
-        if name in TABLES[machine]:
-            steps += [(JUMP_IF_EQUAL, TABLES[machine][name], 0, len(body)), *body]
-    return [*steps, _deny(errno.ENOSYS)]
+    return steps + _search(_ranges(machine, sealed))
+
+
+def _ranges(machine: str, sealed: bool) -> list[tuple[int, list[Step]]]:
+    """Where a range of numbers that are treated alike begins, and how; it ends where the next begins."""
+    known = {TABLES[machine][name]: body for name, body in _rules(sealed).items() if name in TABLES[machine]}
+    absent = [_deny(errno.ENOSYS)]
+    by_number = [(number, known.get(number, absent)) for number in range(max(known) + 2)]
+    return [next(group) for _, group in groupby(by_number, key=itemgetter(1))]
+
+
+def _search(ranges: list[tuple[int, list[Step]]]) -> list[Step]:
+    """A binary search: when a filter is installed, the kernel runs it once for every call there is."""
+    if len(ranges) == 1:
+        return ranges[0][1]
+    middle = len(ranges) // 2
+    lower, upper = _search(ranges[:middle]), _search(ranges[middle:])
+    return [(JUMP_IF_AT_LEAST, ranges[middle][0], 0, 1), (JUMP, len(lower), 0, 0), *lower, *upper]
 
 
 def _build_program(sealed: bool) -> _Program | None:
@@ -633,6 +654,7 @@ def _build_program(sealed: bool) -> _Program | None:
 
 def _seccomp_holds(program: _Program) -> bool:
     """Making a folder that exists is called a read-only file system by the filter alone."""
+    _no_new_privileges()
     _raise_seccomp(program)
     return _refused(lambda: os.mkdir("/"), errno.EROFS)
 
@@ -640,7 +662,6 @@ def _seccomp_holds(program: _Program) -> bool:
 def _raise_seccomp(program: _Program | None) -> None:
     """Last, for it also shuts the doors by which the other walls were raised."""
     if program:
-        _no_new_privileges()
         program.install()
 
 
@@ -657,7 +678,8 @@ def _prepare_macos(readable: Sequence[str], without: frozenset[str]) -> Walls:
     profile = _seatbelt_profile(readable)
     held = "seatbelt" not in without and _proved(lambda: _seatbelt_holds(profile))
     level = "limited" if held else "accident-only"
-    return Walls(level, os.getpid(), without, seatbelt=profile if held else None)
+    limits = _plan_limits({}, own_user=False)
+    return Walls(level, os.getpid(), without, limits=limits, seatbelt=profile if held else None)
 
 
 def _seatbelt_profile(readable: Sequence[str]) -> bytes:
@@ -714,22 +736,16 @@ def _describe_processes(walls: Walls) -> str:
 
 
 def _describe_memory(walls: Walls) -> str:
-    if walls.status is None or "rlimits" in walls.without:
+    limits = walls.limits
+    if limits is None or limits.data_now is None or "rlimits" in walls.without:
         return "watched by the judge only"
-    limits = "RLIMIT_DATA and RLIMIT_AS above what the worker starts with, and watched by the judge"
-    if walls.status.size_bytes is None:
-        limits = "RLIMIT_DATA, estimated: /proc is not mounted"
-    inherited = _inherited_memory(walls.status)
-    return limits if inherited is None else f"{limits}; this shell's ulimit leaves only {inherited >> 20} MB"
-
-
-def _inherited_memory(status: _Status) -> int | None:
-    """What a hard limit from outside leaves above the present use, or None if there is no such limit."""
-    import resource
-
-    data = _finite(resource.getrlimit(resource.RLIMIT_DATA)[1]) - status.data_bytes
-    size = _finite(resource.getrlimit(resource.RLIMIT_AS)[1]) - (status.size_bytes or 0)
-    return None if min(data, size) == float("inf") else max(0, int(min(data, size)))
+    held = "RLIMIT_DATA and RLIMIT_AS above what the worker starts with, and watched by the judge"
+    if limits.size_now is None:
+        held = "RLIMIT_DATA, estimated: /proc is not mounted"
+    if min(limits.most_data, limits.most_size) == UNLIMITED:
+        return held
+    left = min(limits.most_data - limits.data_now, limits.most_size - (limits.size_now or 0))
+    return f"{held}; this shell's ulimit leaves only {max(0, left) >> 20} MB"
 
 
 def _describe_identity(walls: Walls) -> str:
@@ -746,5 +762,5 @@ def _describe_identity(walls: Walls) -> str:
 def _describe_kernel(walls: Walls) -> str:
     if not walls.program:
         return "OPEN: all system calls" if walls.level != "limited" or walls.ruleset else "Seatbelt's default"
-    free = len(set((HOT + ALLOWED).split()) & set(NUMBERS))
+    free = len(set(ALLOWED.split()) & set(NUMBERS))
     return f"seccomp: {free} system calls freely, 12 by their arguments, all others refused"

@@ -295,6 +295,8 @@ class Server:
         def decode(tag: str, node: Any) -> Any:
             if tag in ("h", "ref"):
                 return self.kept[node[tag]] if node[tag] else self.module
+            if tag == "fn":
+                return self._target({"handle": node["fn"][0], "name": node["fn"][1]})
             if tag == "cb":
                 return self._callback(node["cb"])
             if tag == "g":

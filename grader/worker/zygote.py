@@ -40,11 +40,12 @@ class Zygote:
         self.poller = select.poll()
         self.clients: dict[int, socket.socket] = {}
         self.children: dict[int, Child] = {}  # by pidfd
-        self.walls = sandbox.prepare(preload.readable_roots(kind), without=without)
+        self.roots = preload.readable_roots(kind)
+        self.walls = sandbox.prepare(self.roots, without=without)
         self.poller.register(control, select.POLLIN)
 
     def describe(self) -> dict[str, Any]:
-        return {"ready": True, "level": self.walls.level, "walls": self.walls.describe(), "threads": _threads()}
+        return {"ready": True, "level": self.walls.level, "walls": self.walls.describe(), "roots": self.roots}
 
     def serve(self) -> None:
         self.control.send(json.dumps(self.describe()).encode())

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 from grader.checks import (
     assert_close,
@@ -34,7 +34,11 @@ class Case(NamedTuple):
     pad: int
 
 
-STRIDE_ONE = [Case(1, 1, 3, 3, 1, 2, 2, 1, 1), Case(2, 3, 5, 6, 4, 3, 2, 1, 0), Case(2, 3, 5, 4, 4, 3, 2, 1, 2)]
+STRIDE_ONE = [
+    Case(1, 1, 3, 3, 1, 2, 2, 1, 1),
+    Case(2, 3, 5, 6, 4, 3, 2, 1, 0),
+    Case(2, 3, 5, 4, 4, 3, 2, 1, 2),
+]
 NO_REMAINDER = [
     Case(1, 1, 4, 4, 1, 2, 2, 2, 0),
     Case(2, 3, 7, 6, 4, 3, 2, 2, 0),
@@ -78,13 +82,13 @@ def leaf(array):
 def conv(x, w, b, stride, pad):
     """The layer as torch computes it, NumPy in and out."""
     x, w, b = (torch.from_numpy(np.array(a, order="C")) for a in (x, w, b))
-    return F.conv2d(x, w, b, stride=stride, padding=pad).numpy()
+    return functional.conv2d(x, w, b, stride=stride, padding=pad).numpy()
 
 
 def gradients(x, w, b, stride, pad, rng):
     """A random cotangent of the layer's output and torch's gradients of x, w and b for it."""
     leaves = leaf(x), leaf(w), leaf(b)
-    y = F.conv2d(*leaves, stride=stride, padding=pad)
+    y = functional.conv2d(*leaves, stride=stride, padding=pad)
     dy = rng.standard_normal(y.shape)
     dx, dw, db = torch.autograd.grad(y, leaves, torch.from_numpy(dy))
     return dy, dx.numpy(), dw.numpy(), db.numpy()
@@ -92,7 +96,9 @@ def gradients(x, w, b, stride, pad, rng):
 
 def unfold(x, kh, kw, stride, pad):
     """The matrix of windows as torch lays it out, in this course's order of rows and columns."""
-    columns = F.unfold(torch.from_numpy(np.array(x, order="C")), (kh, kw), stride=stride, padding=pad)
+    columns = functional.unfold(
+        torch.from_numpy(np.array(x, order="C")), (kh, kw), stride=stride, padding=pad
+    )
     return columns.numpy().transpose(0, 2, 1).reshape(-1, x.shape[1] * kh * kw)
 
 
@@ -102,10 +108,15 @@ def far_apart(rng, shape):
     return 0.1 * (rng.permutation(count) - count // 2).reshape(shape) + 0.03
 
 
+def output_aliases(seen):
+    """The arguments with which the first result shares memory; the cache, the second, may refer to them."""
+    return [argument for place, argument in seen.aliases if place.startswith("result[0]")]
+
+
 def pool(x, k, stride, pad, rng):
     """Torch's max pooling: output, a random cotangent, and the gradient of x for it."""
     x = leaf(x)
-    y = F.max_pool2d(x, k, stride, pad)
+    y = functional.max_pool2d(x, k, stride, pad)
     dy = rng.standard_normal(y.shape)
     (dx,) = torch.autograd.grad(y, x, torch.from_numpy(dy))
     return y.detach().numpy(), dy, dx.numpy()
@@ -125,10 +136,16 @@ def test_output_size_counts_positions_for_any_stride_and_padding(submission):
             assert_true(isinstance(size, int | np.integer), "a size should be an integer, usable in range()")
 
 
-@check("conv_out_size", points=1)
+@check("conv_out_size", points=1.5)
 def test_output_size_with_dilation_counts_the_span_of_the_kernel(submission):
     """With dilation d the k taps of a kernel span d (k - 1) + 1 pixels, and all of them must lie inside."""
-    for n, k, stride, pad, d in [(5, 2, 1, 0, 2), (7, 3, 1, 0, 3), (9, 3, 2, 1, 2), (12, 4, 3, 2, 3), (6, 1, 2, 0, 4)]:
+    for n, k, stride, pad, d in [
+        (5, 2, 1, 0, 2),
+        (7, 3, 1, 0, 3),
+        (9, 3, 2, 1, 2),
+        (12, 4, 3, 2, 3),
+        (6, 1, 2, 0, 4),
+    ]:
         taps = d * np.arange(k)
         positions = [p for p in range(0, n + 2 * pad, stride) if p + taps[-1] < n + 2 * pad]
         assert_close(submission.conv_out_size(n, k, stride, pad, d), len(positions), name="size", dtype=False)
@@ -137,9 +154,22 @@ def test_output_size_with_dilation_counts_the_span_of_the_kernel(submission):
 @check("conv_out_size", points=1.5)
 def test_output_size_refuses_what_does_not_fit(submission):
     """Where the kernel fits nowhere, however near the miss, or an argument makes no sense, raise ValueError."""
-    for n, k, stride, pad, d in [(3, 4, 1, 0, 1), (3, 4, 2, 0, 1), (4, 9, 3, 2, 1), (4, 3, 1, 0, 2), (5, 3, 4, 0, 3)]:
+    for n, k, stride, pad, d in [
+        (3, 4, 1, 0, 1),
+        (3, 4, 2, 0, 1),
+        (4, 9, 3, 2, 1),
+        (4, 3, 1, 0, 2),
+        (5, 3, 4, 0, 3),
+    ]:
         assert_raises(ValueError, submission.conv_out_size, n, k, stride, pad, d)
-    for k, stride, pad, d in [(0, 1, 0, 1), (3, 0, 0, 1), (3, -1, 0, 1), (3, 1, -1, 1), (3, 1, 0, 0), (3, 1, 0, -1)]:
+    for k, stride, pad, d in [
+        (0, 1, 0, 1),
+        (3, 0, 0, 1),
+        (3, -1, 0, 1),
+        (3, 1, -1, 1),
+        (3, 1, 0, 0),
+        (3, 1, 0, -1),
+    ]:
         assert_raises(ValueError, submission.conv_out_size, 9, k, stride, pad, d)
 
 
@@ -149,10 +179,18 @@ def test_output_size_refuses_what_does_not_fit(submission):
 @check("correlate2d", points=1)
 def test_correlation_of_any_sizes_and_dtype(submission, rng):
     """Correlation keeps the dtype, reads strided images, works for every kernel that fits, and writes nothing."""
-    for shape, kernel in [((1, 1), (1, 1)), ((1, 5), (1, 2)), ((6, 1), (3, 1)), ((4, 5), (1, 1)), ((5, 3), (5, 3))]:
+    for shape, kernel in [
+        ((1, 1), (1, 1)),
+        ((1, 5), (1, 2)),
+        ((6, 1), (3, 1)),
+        ((4, 5), (1, 1)),
+        ((5, 3), (5, 3)),
+    ]:
         x, w = rng.standard_normal(shape), rng.standard_normal(kernel)
         expected = conv(x[None, None], w[None, None], np.zeros(1), 1, 0)[0, 0]
-        assert_close(assert_pure(submission.correlate2d, x, w, name="correlation"), expected, name="correlation")
+        assert_close(
+            assert_pure(submission.correlate2d, x, w, name="correlation"), expected, name="correlation"
+        )
         assert_close(submission.correlate2d(noncontiguous(x), fortran(w)), expected, name="of a strided view")
         single = submission.correlate2d(x.astype(np.float32), w.astype(np.float32))
         assert_close(single, expected.astype(np.float32), name="float32 correlation")
@@ -171,11 +209,19 @@ def test_cost_of_correlation(submission, rng):
 @check("convolve2d", points=2)
 def test_convolution_flips_the_kernel_along_both_axes(submission, rng):
     """Convolution is correlation with the kernel reversed along both axes; it keeps dtype and arguments."""
-    for shape, kernel in [((1, 1), (1, 1)), ((1, 5), (1, 3)), ((6, 1), (3, 1)), ((4, 5), (2, 2)), ((6, 5), (3, 4))]:
+    for shape, kernel in [
+        ((1, 1), (1, 1)),
+        ((1, 5), (1, 3)),
+        ((6, 1), (3, 1)),
+        ((4, 5), (2, 2)),
+        ((6, 5), (3, 4)),
+    ]:
         x, w = rng.standard_normal(shape), rng.standard_normal(kernel)
         flipped = np.array(w[::-1, ::-1])
         expected = conv(x[None, None], flipped[None, None], np.zeros(1), 1, 0)[0, 0]
-        assert_close(assert_pure(submission.convolve2d, x, w, name="convolution"), expected, name="convolution")
+        assert_close(
+            assert_pure(submission.convolve2d, x, w, name="convolution"), expected, name="convolution"
+        )
         assert_close(submission.convolve2d(noncontiguous(x), fortran(w)), expected, name="of a strided view")
         single = submission.convolve2d(x.astype(np.float32), w.astype(np.float32))
         assert_close(single, expected.astype(np.float32), name="float32 convolution")
@@ -213,7 +259,11 @@ def test_layer_drops_windows_that_stick_out(submission, rng):
 @check("conv2d_forward", points=1)
 def test_bias_belongs_to_the_filter_not_to_the_column(submission, rng):
     """The bias goes along the filter axis even when the output happens to have as many columns as filters."""
-    for case in [Case(1, 1, 3, 4, 3, 2, 2, 1, 0), Case(2, 2, 5, 4, 3, 2, 2, 1, 0), Case(3, 2, 4, 4, 3, 2, 2, 1, 0)]:
+    for case in [
+        Case(1, 1, 3, 4, 3, 2, 2, 1, 0),
+        Case(2, 2, 5, 4, 3, 2, 2, 1, 0),
+        Case(3, 2, 4, 4, 3, 2, 2, 1, 0),
+    ]:
         x, w, b = draw(rng, case)
         y, _ = submission.conv2d_forward(x, w, b, case.stride, case.pad)
         assert_close(y, conv(x, w, b, case.stride, case.pad), name="y")
@@ -351,7 +401,11 @@ def test_filter_gradient_is_the_adjoint_of_the_layer(submission, rng):
 @check("conv2d_dw", points=1)
 def test_filter_gradient_keeps_filters_and_channels_apart(submission, rng):
     """The axes of dw are filter, channel, row, column, also when there are as many filters as channels."""
-    square = [Case(1, 2, 4, 4, 2, 2, 2, 1, 0), Case(3, 3, 5, 5, 3, 3, 3, 1, 1), Case(2, 2, 4, 4, 2, 2, 2, 2, 0)]
+    square = [
+        Case(1, 2, 4, 4, 2, 2, 2, 1, 0),
+        Case(3, 3, 5, 5, 3, 3, 3, 1, 1),
+        Case(2, 2, 4, 4, 2, 2, 2, 2, 0),
+    ]
     judge_filter_gradient(submission, rng, square)
 
 
@@ -450,23 +504,29 @@ def test_input_gradient_has_the_shape_of_the_images(submission, rng):
 @check("conv2d_dx", points=1)
 def test_pixels_that_no_window_reaches_have_gradient_zero(submission, rng):
     """A pixel outside all windows cannot change the output, so its gradient is 0."""
-    for case in [Case(1, 1, 4, 4, 1, 3, 3, 2, 0), Case(2, 2, 7, 8, 3, 2, 2, 3, 0), Case(2, 3, 5, 5, 2, 1, 1, 2, 0)]:
+    for case in [
+        Case(1, 1, 4, 4, 1, 3, 3, 2, 0),
+        Case(2, 2, 7, 8, 3, 2, 2, 3, 0),
+        Case(2, 3, 5, 5, 2, 1, 1, 2, 0),
+    ]:
         x, w, b = draw(rng, case)
         reached = gradients(np.ones(x.shape), np.ones(w.shape), b, case.stride, case.pad, rng)[1] != 0
         dy, dx, _, _ = gradients(x, w, b, case.stride, case.pad, rng)
         _, cache = submission.conv2d_forward(x, w, b, case.stride, case.pad)
         result = submission.conv2d_dx(dy, cache)
         assert_true(np.shape(result) == x.shape, "dx should have the shape of x")
-        assert_true(
-            bool((np.abs(result)[~reached] < 1e-12).all()), "dx should be 0 where no window reaches"
-        )
+        assert_true(bool((np.abs(result)[~reached] < 1e-12).all()), "dx should be 0 where no window reaches")
         assert_close(result, dx, name="dx")
 
 
 @check("conv2d_dx", points=1)
 def test_input_gradient_sums_over_the_filters(submission, rng):
     """The input gradient sums over filters, not over channels, also when there are as many of both."""
-    square = [Case(1, 2, 4, 4, 2, 2, 2, 1, 0), Case(3, 3, 5, 5, 3, 3, 3, 1, 1), Case(2, 2, 4, 4, 2, 2, 2, 2, 0)]
+    square = [
+        Case(1, 2, 4, 4, 2, 2, 2, 1, 0),
+        Case(3, 3, 5, 5, 3, 3, 3, 1, 1),
+        Case(2, 2, 4, 4, 2, 2, 2, 2, 0),
+    ]
     judge_input_gradient(submission, rng, square)
 
 
@@ -546,12 +606,18 @@ def test_im2col_orders_rows_by_position_and_columns_by_channel(submission, rng):
 @check("im2col", points=1)
 def test_im2col_copies_and_keeps_float32(submission, rng):
     """im2col returns a new array of the images' dtype, even for windows of a single pixel, from any memory layout."""
-    for n, c, h, w, _, kh, kw, stride, pad in [EDGES[0], Case(2, 1, 3, 4, 1, 1, 1, 1, 0), Case(2, 3, 5, 4, 1, 3, 2, 2, 1)]:
+    for n, c, h, w, _, kh, kw, stride, pad in [
+        EDGES[0],
+        Case(2, 1, 3, 4, 1, 1, 1, 1, 0),
+        Case(2, 3, 5, 4, 1, 3, 2, 2, 1),
+    ]:
         x = rng.standard_normal((n, c, h, w))
         expected = unfold(x, kh, kw, stride, pad)
         cols = assert_pure(submission.im2col, x, kh, kw, stride, pad, name="cols")
         assert_close(cols, expected, name="cols")
-        assert_close(submission.im2col(noncontiguous(x), kh, kw, stride, pad), expected, name="cols of a view")
+        assert_close(
+            submission.im2col(noncontiguous(x), kh, kw, stride, pad), expected, name="cols of a view"
+        )
         single = submission.im2col(x.astype(np.float32), kh, kw, stride, pad)
         assert_close(single, expected.astype(np.float32), name="float32 cols")
 
@@ -560,7 +626,14 @@ def test_im2col_copies_and_keeps_float32(submission, rng):
 def test_im2col_refuses_windows_that_do_not_fit(submission, rng):
     """A window larger than the padded image, an empty window, a stride below 1 or a negative padding: ValueError."""
     x = rng.standard_normal((2, 3, 4, 5))
-    for kh, kw, stride, pad in [(5, 1, 1, 0), (1, 8, 2, 1), (0, 1, 1, 0), (1, 0, 1, 0), (2, 2, 0, 0), (2, 2, 1, -1)]:
+    for kh, kw, stride, pad in [
+        (5, 1, 1, 0),
+        (1, 8, 2, 1),
+        (0, 1, 1, 0),
+        (1, 0, 1, 0),
+        (2, 2, 0, 0),
+        (2, 2, 1, -1),
+    ]:
         assert_raises(ValueError, submission.im2col, x, kh, kw, stride, pad)
 
 
@@ -578,7 +651,7 @@ def test_cost_of_im2col(submission, rng):
 def fold(cols, n, c, h, w, kh, kw, stride, pad):
     """The images that torch adds up from this course's matrix of windows."""
     columns = torch.from_numpy(np.array(cols.reshape(n, -1, c * kh * kw).transpose(0, 2, 1), order="C"))
-    return F.fold(columns, (h, w), (kh, kw), stride=stride, padding=pad).numpy()
+    return functional.fold(columns, (h, w), (kh, kw), stride=stride, padding=pad).numpy()
 
 
 def draw_columns(rng, n, c, h, w, kh, kw, stride, pad):
@@ -603,9 +676,10 @@ def test_col2im_of_im2col_counts_the_windows_of_each_pixel(submission, rng):
     """col2im after im2col is not the identity: it multiplies each pixel by the number of windows that cover it."""
     for n, c, h, w, k, stride, pad in [(1, 1, 4, 4, 2, 1, 0), (2, 2, 5, 6, 3, 1, 1), (1, 3, 7, 6, 3, 2, 0)]:
         x = rng.standard_normal((n, c, h, w))
-        cover = [
-            sum(0 <= i - p + pad < k for p in range(0, h + 2 * pad - k + 1, stride)) for i in range(h)
-        ], [sum(0 <= j - q + pad < k for q in range(0, w + 2 * pad - k + 1, stride)) for j in range(w)]
+        cover = (
+            [sum(0 <= i - p + pad < k for p in range(0, h + 2 * pad - k + 1, stride)) for i in range(h)],
+            [sum(0 <= j - q + pad < k for q in range(0, w + 2 * pad - k + 1, stride)) for j in range(w)],
+        )
         image = submission.col2im(unfold(x, k, k, stride, pad), x.shape, k, k, stride, pad)
         assert_close(image, x * np.outer(*cover), name="image")
 
@@ -613,7 +687,11 @@ def test_col2im_of_im2col_counts_the_windows_of_each_pixel(submission, rng):
 @check("col2im", points=1)
 def test_col2im_keeps_float32_and_its_arguments(submission, rng):
     """col2im returns a new array of the matrix's dtype, reads any memory layout and writes to nothing."""
-    for n, c, h, w, _, kh, kw, stride, pad in [EDGES[0], Case(2, 1, 3, 4, 1, 1, 1, 1, 0), Case(2, 3, 5, 4, 1, 3, 2, 2, 1)]:
+    for n, c, h, w, _, kh, kw, stride, pad in [
+        EDGES[0],
+        Case(2, 1, 3, 4, 1, 1, 1, 1, 0),
+        Case(2, 3, 5, 4, 1, 3, 2, 2, 1),
+    ]:
         cols = draw_columns(rng, n, c, h, w, kh, kw, stride, pad)
         expected = fold(cols, n, c, h, w, kh, kw, stride, pad)
         image = assert_pure(submission.col2im, cols, (n, c, h, w), kh, kw, stride, pad, name="image")
@@ -686,7 +764,16 @@ def test_pooling_with_overlap_padding_and_remainder(submission, rng):
 def test_pooling_refuses_windows_that_do_not_fit(submission, rng):
     """A padding of more than half a window, a window larger than the padded image, a stride below 1: ValueError."""
     x = rng.standard_normal((2, 3, 4, 5))
-    for k, stride, pad in [(1, 1, 1), (2, 2, 2), (3, 1, 2), (5, 1, 0), (0, 1, 0), (2, 0, 0), (2, -1, 0), (2, 1, -1)]:
+    for k, stride, pad in [
+        (1, 1, 1),
+        (2, 2, 2),
+        (3, 1, 2),
+        (5, 1, 0),
+        (0, 1, 0),
+        (2, 0, 0),
+        (2, -1, 0),
+        (2, 1, -1),
+    ]:
         assert_raises(ValueError, submission.maxpool2d_forward, x, k, stride, pad)
 
 
@@ -701,7 +788,9 @@ def test_pooling_keeps_float32_and_its_argument(submission, rng):
         assert_true(not output_aliases(seen), "y should not share memory with the images")
         assert_close(seen.value[0], expected, name="y")
         for view in (noncontiguous(x), fortran(x)):
-            assert_close(submission.maxpool2d_forward(view, k, stride, pad)[0], expected, name="y of a strided view")
+            assert_close(
+                submission.maxpool2d_forward(view, k, stride, pad)[0], expected, name="y of a strided view"
+            )
         single, _ = submission.maxpool2d_forward(x.astype(np.float32), k, stride, pad)
         assert_close(single, expected.astype(np.float32), name="float32 y")
 
@@ -721,7 +810,10 @@ def test_cost_of_pooling(submission, rng):
 def test_ties_go_to_the_first_pixel_of_the_window(submission, rng):
     """Of equally large pixels the first in row-major order gets all of the gradient, and the others get none."""
     for n, c, h, w, k, stride in [(1, 1, 2, 2, 2, 2), (2, 3, 4, 6, 2, 2), (2, 2, 5, 6, 3, 1)]:
-        for x in (np.full((n, c, h, w), rng.standard_normal()), rng.integers(0, 2, (n, c, h, w)).astype(float)):
+        for x in (
+            np.full((n, c, h, w), rng.standard_normal()),
+            rng.integers(0, 2, (n, c, h, w)).astype(float),
+        ):
             _, dy, dx = pool(x, k, stride, 0, rng)
             _, cache = submission.maxpool2d_forward(x, k, stride, 0)
             assert_close(submission.maxpool2d_backward(dy, cache), dx, name="dx")
@@ -786,7 +878,9 @@ def test_cost_of_the_pooling_gradient(submission, rng):
 def transposed(x, w, stride, pad, output_padding=0):
     """Torch's transposed convolution, NumPy in and out."""
     x, w = (torch.from_numpy(np.array(a, order="C")) for a in (x, w))
-    return F.conv_transpose2d(x, w, stride=stride, padding=pad, output_padding=output_padding).numpy()
+    return functional.conv_transpose2d(
+        x, w, stride=stride, padding=pad, output_padding=output_padding
+    ).numpy()
 
 
 UPSAMPLINGS = [  # (N, F, H, W, C, kh, kw, stride, pad)

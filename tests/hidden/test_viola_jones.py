@@ -166,19 +166,12 @@ def test_float_images_are_summed_in_float64(submission, rng):
         assert_close(submission.integral_image(img), table(img.astype(np.float64)), name="ii")
 
 
-@check("integral_image", points=0.5)
-def test_the_memory_layout_of_the_image_does_not_matter(submission, rng):
-    """A strided view or an image in Fortran order has the same integral image."""
-    img = rng.integers(0, 256, (5, 7))
-    for same in (noncontiguous(img), fortran(img)):
-        assert_close(submission.integral_image(same), table(img), name="ii")
-
-
-@check("integral_image", points=0.5)
+@check("integral_image", points=1)
 def test_the_image_is_left_alone(submission, rng):
-    """Building the table neither writes to the image nor shares memory with it."""
-    for img in (rng.standard_normal((4, 3)), rng.integers(0, 9, (1, 1))):
-        assert_close(assert_pure(submission.integral_image, img), table(img), name="ii")
+    """An image of any memory layout gives the same table, in fresh memory, and is not written to."""
+    img = rng.integers(0, 256, (5, 7))
+    for same in (img, noncontiguous(img), fortran(img)):
+        assert_close(assert_pure(submission.integral_image, same), table(img), name="ii")
 
 
 @check("integral_image", points=0.5)
@@ -239,7 +232,7 @@ def test_every_rectangle_of_an_image(submission, rng):
         assert_close(submission.rect_sum(table(img), r, c, h, w), expected, name="sums", atol=1e-12)
 
 
-@check("rect_sum", points=0.5)
+@check("rect_sum", points=1)
 def test_disjoint_rectangles_add_up(submission, rng):
     """Cutting a rectangle into disjoint pieces leaves the total unchanged."""
     img = rng.integers(-50, 50, (7, 10))
@@ -249,15 +242,6 @@ def test_disjoint_rectangles_add_up(submission, rng):
     parts = submission.rect_sum(ii, 1, np.array([2, 2 + cut]), 6, np.array([cut, 7 - cut]))
     assert_close(np.sum(parts), whole, name="sum of the pieces")
     assert_close(whole, img[1:7, 2:9].sum(), name="sum of the whole")
-
-
-@check("rect_sum", points=0.5)
-def test_four_integers_give_one_number(submission, rng):
-    """Four plain integers give one number, in the dtype of the table."""
-    for img in (rng.integers(0, 256, (4, 5)), rng.standard_normal((4, 5))):
-        total = submission.rect_sum(table(img), 1, 1, 2, 3)
-        assert_close(np.shape(total), (), name="shape")
-        assert_close(np.asarray(total), np.asarray(img[1:3, 1:4].sum()), name="sum", atol=1e-12)
 
 
 @check("rect_sum", points=0.5)
@@ -297,23 +281,15 @@ def test_brightness_cancels_and_contrast_scales(submission, rng):
         assert_close(std, factor * expected, name="std", rtol=1e-7)  # the formula loses digits
 
 
-@check("window_std", points=1)
+@check("window_std", points=1.5)
 def test_means_are_over_all_pixels(submission, rng):
     """Both means divide by the number of pixels N, not by N - 1, which shows most in the smallest windows."""
     a, b = rng.choice(256, 2, replace=False)
+    one = np.array([[a]])
+    assert_close(submission.window_std(table(one), table(one**2), 0, 0, 1, 1), 0.0, name="std of one pixel", atol=1e-4)
     for img in (np.array([[a, b]]), np.array([[a], [b]])):
         std = submission.window_std(table(img), table(img**2), 0, 0, *img.shape)
         assert_close(std, abs(a - b) / 2, name="std of two pixels", rtol=1e-7)  # the formula loses digits
-
-
-@check("window_std", points=0.5)
-def test_one_pixel_does_not_vary(submission, rng):
-    """A window of one pixel has standard deviation 0, and one number comes back for four integers."""
-    img = rng.integers(0, 256, (4, 6))
-    for r, c in [(0, 0), (3, 5), (1, 4)]:
-        std = submission.window_std(table(img), table(img**2), r, c, 1, 1)
-        assert_close(np.shape(std), (), name="shape")
-        assert_close(std, 0.0, name="std of one pixel", atol=1e-4)  # the root of a rounding error
 
 
 @check("window_std", points=0.5)
@@ -419,18 +395,12 @@ def test_features_leave_their_arguments_alone(submission, rng):
         assert_close(assert_pure(submission.haar_feature, table(img), kind, r, c, h, w), expected, name=f'"{kind}"')
 
 
-@check("haar_feature", points=0.5)
-def test_an_unknown_kind_is_an_error(submission, rng):
-    """A kind that is not one of the five raises ValueError."""
-    ii = table(rng.integers(0, 256, (12, 12)))
-    for kind in ("5", "4x", "", "2X"):
-        assert_raises(ValueError, submission.haar_feature, ii, kind, 0, 0, 12, 12)
-
-
-@check("haar_feature", points=0.5)
+@check("haar_feature", points=1)
 def test_sides_that_do_not_divide_are_errors(submission, rng):
-    """A height or width that the parts cannot share equally raises ValueError, also for one among many."""
+    """An unknown kind, or a side that its parts cannot share equally, raises ValueError, also for one among many."""
     ii = table(rng.integers(0, 256, (12, 12)))
+    for kind in ("5", "4x", ""):
+        assert_raises(ValueError, submission.haar_feature, ii, kind, 0, 0, 12, 12)
     for kind, h, w in [("2x", 2, 3), ("2y", 3, 2), ("3x", 3, 4), ("3y", 5, 3), ("4", 2, 3), ("4", 3, 2)]:
         assert_raises(ValueError, submission.haar_feature, ii, kind, 0, 0, h, w)
     assert_raises(ValueError, submission.haar_feature, ii, "2x", 0, 0, 4, np.array([4, 6, 7]))
@@ -456,17 +426,22 @@ def as_tuples(features):
     return [(kind, *map(int, box)) for kind, *box in features]
 
 
+def of_each_kind(features):
+    return np.array([sum(kind == feature[0] for feature in features) for kind in KINDS])
+
+
 @check("enumerate_features", points=2)
 def test_oblong_windows_hold_every_feature(submission):
     """In wide and in tall windows the list is complete and names nothing else."""
     for H, W in [(1, 5), (6, 1), (3, 5), (6, 4)]:
         features = set(as_tuples(submission.enumerate_features(H, W)))
         expected = all_features(H, W)
-        assert_close(len(expected - features), 0, name="number of missing features")
-        assert_close(len(features - expected), 0, name="number of features that do not exist")
+        none = np.zeros(len(KINDS), np.int64)
+        assert_close(of_each_kind(expected - features), none, name="number of missing features of each kind")
+        assert_close(of_each_kind(features - expected), none, name="number of features that do not exist")
 
 
-@check("enumerate_features", points=1)
+@check("enumerate_features", points=1.5)
 def test_no_feature_is_listed_twice(submission):
     """Each feature appears exactly once."""
     for H, W in [(2, 2), (5, 4), (4, 7)]:
@@ -496,20 +471,6 @@ def test_the_number_of_features(submission):
             wide = sum(W - w + 1 for w in range(across, W + 1, across))
             expected += tall * wide
         assert_close(len(keep(submission.enumerate_features)(H, W)), expected, name="number of features")
-
-
-@check("enumerate_features", points=0.5)
-def test_every_feature_lies_in_the_window(submission):
-    """Each listed feature lies inside the window, and its sides divide by its number of parts."""
-    H, W = 5, 7
-    features = as_tuples(submission.enumerate_features(H, W))
-    assert_true(len(features) > 0, "a window of this size has features")
-    kinds = [kind for kind, *_ in features]
-    r, c, h, w = np.array([box for _, *box in features]).T
-    down, across = np.array([PARTS[kind] for kind in kinds]).T
-    assert_true(bool(np.all((r >= 0) & (c >= 0) & (h >= 1) & (w >= 1))), "no feature is empty or starts outside")
-    assert_true(bool(np.all((r + h <= H) & (c + w <= W))), "no feature ends outside the window")
-    assert_true(bool(np.all((h % down == 0) & (w % across == 0))), "the sides divide by the number of parts")
 
 
 @check("enumerate_features", points=0.5)
@@ -557,29 +518,23 @@ def test_the_cut_lies_halfway_between_neighbours(submission, rng):
         assert_close(weighted_error(v, y, np.ones(n), thr, 1 if y[np.argmin(v)] else -1), 0.0, name="errors of the cut")
 
 
-@check("best_stump", points=1)
-def test_one_class_alone(submission, rng):
-    """If all labels are equal, a cut outside of all values makes no error."""
+@check("best_stump", points=1.5)
+def test_cuts_outside_of_all_values(submission, rng):
+    """A stump may predict one class for all: right for a single class, best for a feature without differences."""
     for label in (0, 1):
+        y = np.array([label, 1 - label, label, 1 - label])
+        w = np.where(y == label, 0.5, 0.1) * rng.uniform(0.9, 1.1, 4)
+        v = np.full(4, rng.standard_normal())
+        assert_best_stump(submission.best_stump(v, y, w), v, y, w)
         for n in (1, 2, 5):
             v, y, w = rng.standard_normal(n), np.full(n, label), rng.uniform(0.1, 1.0, n)
             assert_best_stump(submission.best_stump(v, y, w), v, y, w)
 
 
-@check("best_stump", points=0.5)
-def test_a_constant_feature_predicts_the_heavier_class(submission, rng):
-    """A feature without differences can only predict one class for all, and picks the heavier one."""
-    for light in (0, 1):
-        y = np.array([light, 1 - light, light, 1 - light])
-        w = np.where(y == light, 0.1, 0.5) * rng.uniform(0.9, 1.1, 4)
-        v = np.full(4, rng.standard_normal())
-        assert_best_stump(submission.best_stump(v, y, w), v, y, w)
-
-
 @check("best_stump", points=1)
 def test_integer_values_do_not_wrap_around(submission, rng):
     """Unsigned values have no negatives and small sums, so they become floats before any arithmetic."""
-    for dtype in (np.uint8, np.int8, np.int64):
+    for dtype in (np.uint8, np.int8, np.int32):
         top = np.iinfo(dtype).max
         for values in ([top, top - 2, top - 4, top - 6], top - rng.permutation(9) * 3):
             v = np.array(values, dtype=dtype)
@@ -592,6 +547,7 @@ def test_integer_values_do_not_wrap_around(submission, rng):
 def test_the_error_scales_with_the_weights(submission, rng):
     """Weights may have any sum: the error is the weight of the wrong samples, not a share of the total."""
     v, y, w = rng.standard_normal(11), np.arange(11) % 2, rng.uniform(0.1, 1.0, 11)
+    v[1] = v[0]  # with different labels, so some error remains
     for factor in (1e-3, 1.0, 50.0):
         _, _, err = submission.best_stump(v, y, factor * w)
         assert_close(err, factor * least_error(v, y, w), name="err")
@@ -629,10 +585,10 @@ def test_samples_that_do_not_match_are_errors(submission):
 # ---------------------------------------------------------------- adaboost
 
 
-@check("adaboost", points=2.5)
+@check("adaboost", points=3)
 def test_every_round_takes_the_best_stump_under_its_weights(submission, rng):
     """After each round the samples that were right lose weight, and the next stump is best for the new weights."""
-    for m, n, positives, T in [(1, 8, 3, 2), (2, 12, 4, 3), (5, 16, 6, 5)]:
+    for m, n, positives, T in [(1, 8, 3, 2), (2, 12, 4, 3), (5, 16, 6, 5), (4, 24, 9, 6)]:
         F, y = boosting_problem(rng, m, n, positives)
         clf = submission.adaboost(F, y, T)
         chosen, least = replay(F, y, clf)
@@ -647,7 +603,7 @@ def test_the_alpha_of_every_round(submission, rng):
         F, y = boosting_problem(rng, m, n, positives)
         clf = submission.adaboost(F, y, T)
         eps, _ = replay(F, y, clf)
-        assert_close(np.array([float(alpha) for *_, alpha in clf]), np.log((1 - eps) / eps), name="alpha", atol=1e-8)
+        assert_close(np.array([alpha for *_, alpha in clf]), np.log((1 - eps) / eps), name="alpha", atol=1e-8)
 
 
 @check("adaboost", points=1)
@@ -670,14 +626,14 @@ def test_after_the_update_the_last_stump_is_at_chance(submission, rng):
 @check("adaboost", points=1.5)
 def test_training_stops_when_no_stump_beats_chance(submission):
     """A round whose best stump has error one half adds nothing and ends the training."""
-    y = np.array([1, 1, 1, 0, 0, 0, 0, 0])
+    y = np.array([1, 1, 1, 1, 0, 0, 0, 0])
     flat = np.full((2, 8), 3.0)
     assert_close(len(submission.adaboost(flat, y, 4)), 0, name="rounds with constant features")
-    binary = np.array([[0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0]])  # one cut only, so one round uses it up
+    # one cut, wrong once in each class: one round uses it up, with error 1/4
+    binary = np.array([[0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0]])
     clf = submission.adaboost(binary, y, 4)
     assert_close(len(clf), 1, name="rounds with one binary feature")
-    eps, _ = replay(binary, y, clf)
-    assert_close(float(clf[0][3]), float(np.log((1 - eps[0]) / eps[0])), name="alpha")
+    assert_close(clf[0][3], np.log(3.0), name="alpha")
 
 
 @check("adaboost", points=0.5)
@@ -701,7 +657,7 @@ def test_boosting_on_integer_features(submission, rng):
         clf = submission.adaboost(F, y, 3)
         eps, least = replay(F, y, clf)
         assert_close(eps, least, name="weighted error of the chosen stumps", atol=1e-9)
-        assert_close(np.array([float(alpha) for *_, alpha in clf]), np.log((1 - eps) / eps), name="alpha", atol=1e-8)
+        assert_close(np.array([alpha for *_, alpha in clf]), np.log((1 - eps) / eps), name="alpha", atol=1e-8)
 
 
 @check("adaboost", points=1)
@@ -712,21 +668,12 @@ def test_the_training_error_is_bounded(submission, rng):
         w = 0.5 / np.where(y == 1, positives, n - positives)
         for T in (1, 2, 5):
             clf = submission.adaboost(F, y, T)
-            alphas = np.array([float(alpha) for *_, alpha in clf])
+            alphas = np.array([alpha for *_, alpha in clf])
             wrong = (score(F, clf) >= alphas.sum() / 2 - 1e-12) != (y == 1)
             bound = np.prod(1 / np.cosh(alphas / 2))  # 2 sqrt(eps (1 - eps)) in terms of alpha
             assert_true(w[wrong].sum() <= bound + 1e-9, "the weighted training error stays under the bound")
             eps, _ = replay(F, y, clf)
             assert_close(bound, np.prod(2 * np.sqrt(eps * (1 - eps))), name="bound from the alphas", atol=1e-8)
-
-
-@check("adaboost", points=0.5)
-def test_more_rounds_only_append(submission, rng):
-    """A longer training begins with exactly the rounds of a shorter one."""
-    F, y = boosting_problem(rng, 3, 12, 4)
-    short, long = submission.adaboost(F, y, 2), submission.adaboost(F, y, 4)
-    assert_close(len(short), 2, name="rounds")
-    assert_close([list(stump) for stump in long[:2]], [list(stump) for stump in short], name="first rounds")
 
 
 @check("adaboost", points=1)
@@ -736,12 +683,14 @@ def test_the_work_grows_linearly(submission, rng):
     for sizes in ([(2, 4), (2, 8), (2, 16)], [(2, 3), (4, 3), (8, 3)]):
         counts = []
         for m, T in sizes:
-            clf, count = operations(submission.adaboost)(F[:m], y, T)
+            counted = operations(submission.adaboost)(F[:m], y, T)
+            clf = counted.value
             eps, least = replay(F[:m], y, clf)
             assert_close(eps, least, name="weighted error of the chosen stumps", atol=1e-9)
             assert_true(len(clf) == T or least[-1] > 0.49, "training goes on for T rounds while a stump beats chance")
-            counts.append(count)
+            counts.append(counted.count)
         small, middle, large = counts
+        assert_true(small > 0, "the operations are executed by the submitted code")
         # the growth from middle to large is twice that from small to middle; the slack is for data-dependent branches
         assert_true(large - middle <= 2.4 * (middle - small) + 0.1 * small, "the cost grows linearly, not faster")
 
@@ -807,7 +756,7 @@ def test_scoring_leaves_the_features_alone(submission, rng):
 @check("cascade_predict", points=1)
 def test_cascades_of_several_stages(submission, rng):
     """Each sample passes on as long as its score reaches half of the sum of the alphas of the stage."""
-    for n, sizes in [(1, [1]), (9, [1, 2]), (20, [1, 3, 5]), (6, [])]:
+    for n, sizes in [(1, [1]), (9, [1, 2]), (40, [3, 2, 4]), (6, [])]:
         F = rng.standard_normal((3, n))
         stages = [random_classifier(rng, 3, T) for T in sizes]
         expected = np.full(n, len(stages))
@@ -888,7 +837,7 @@ def test_a_box_without_area_is_an_error(submission):
 @check("nms", points=1.5)
 def test_suppression_among_many_boxes(submission, rng):
     """Going from the best score down, a box stays unless it overlaps a box that stayed before."""
-    for K, thr in [(2, 0.2512), (6, 0.3712), (8, 0.1234), (9, 0.6123)]:
+    for K, thr in [(2, 0.2512), (6, 0.3712), (10, 0.1234), (12, 0.2123)]:
         boxes = random_boxes(rng, K, 10)
         scores = rng.permutation(K) + rng.uniform(0.0, 0.5, K)
         kept = []
@@ -916,17 +865,12 @@ def test_an_overlap_equal_to_the_threshold_is_kept(submission):
         assert_close(submission.nms(boxes, scores, thr), np.array(kept), name="kept indices", dtype="kind")
 
 
-@check("nms", points=0.5)
-def test_no_box_and_one_box(submission):
-    """Without boxes the answer is an empty array of indices, and a single box is always kept."""
+@check("nms", points=1)
+def test_no_box_one_box_and_boxes_left_alone(submission, rng):
+    """No boxes give no indices, a single box is always kept, and boxes and scores are not reordered in place."""
     assert_close(submission.nms(np.zeros((0, 4)), np.zeros(0), 0.5), np.zeros(0, np.int64), name="kept", dtype="kind")
     one = np.array([[3, 1, 2, 5]])
     assert_close(submission.nms(one, np.array([-1.0]), 0.0), np.array([0]), name="kept indices", dtype="kind")
-
-
-@check("nms", points=0.5)
-def test_boxes_and_scores_are_left_alone(submission, rng):
-    """Suppression sorts a copy: boxes and scores keep their order and content."""
     boxes, scores = random_boxes(rng, 5, 8), rng.permutation(5) * 1.0
     kept = assert_pure(submission.nms, boxes, scores, 1.0)  # no overlap is greater than 1
     assert_close(kept, np.argsort(-scores), name="kept indices", dtype="kind")

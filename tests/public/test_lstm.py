@@ -72,7 +72,7 @@ def test_sigmoid_follows_its_definition(submission, rng):
     """The logistic function is 1 / (1 + exp(-x)) for every element, whatever the shape of the array."""
     for x in (np.array(0.0), rng.standard_normal(4), 3 * rng.standard_normal((2, 1, 3))):
         expected = np.vectorize(logistic, otypes=[float])(x)
-        assert_close(submission.sigmoid(x), expected, name="sigmoid(x)", rtol=1e-12)
+        assert_close(submission.sigmoid(x), expected, name="sigmoid(x)", rtol=0, atol=1e-12)
 
 
 @check("sigmoid", points=1)
@@ -81,7 +81,7 @@ def test_sigmoid_never_overflows(submission):
     float64, float32 = np.array([-1e4, -800.0, -90.0, 90.0, 800.0, 1e4]), np.array([-1e4, 200.0], np.float32)
     for x in (float64[:1], float64, float32):
         y = strict_floats(submission.sigmoid)(x)
-        assert_close(y, (x > 0).astype(x.dtype), name="sigmoid(x)", rtol=1e-12)
+        assert_close(y, (x > 0).astype(x.dtype), name="sigmoid(x)", rtol=0, atol=1e-12)
 
 
 @check("lstm_step", points=2)
@@ -120,10 +120,8 @@ def test_step_leaves_its_arguments_alone(submission, rng):
     P, X, h, c = draw(rng, 1, 2, 3, 2)
     seen = observe(submission.lstm_step)(X[0], h, c, P)
     assert_true(not seen.changed, "lstm_step must not write to x, h, c or P")
-    assert_true(
-        not any(path[:1] in ("0", "1") for path, _ in seen.aliases),
-        "h2 and c2 must be new arrays, not views of an argument",
-    )
+    shared = any(made.startswith(("result[0]", "result[1]")) for made, _ in seen.aliases)
+    assert_true(not shared, "h2 and c2 must be new arrays, not views of an argument")
     assert_close(seen.value[1], spec_step(X[0], h, c, P)[1], name="c2")
 
 

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from grader.checks import assert_close, assert_pure, assert_true, check
+from grader.checks import assert_close, assert_pure, assert_true, check, keep
 
 
 def random_parameters(rng):
@@ -198,7 +198,7 @@ def test_cutmix_pastes_a_box(submission, rng):
 def test_early_stopping_counts_steps_without_improvement(submission):
     """It says stop at the step that makes `patience` steps in a row without a new best loss."""
     for patience in (1, 2, 3):
-        stopper = submission.EarlyStopping(patience)
+        stopper = keep(submission.EarlyStopping)(patience)
         answers = [stopper.step(loss) for loss in [2.0, 1.0] + [1.5] * patience]
         assert_close(answers, [False] * (patience + 1) + [True], name="answers")
 
@@ -206,7 +206,7 @@ def test_early_stopping_counts_steps_without_improvement(submission):
 @check("EarlyStopping", points=1.5)
 def test_early_stopping_improvement_resets_patience(submission):
     """Every improvement starts the count afresh: only steps in a row count."""
-    stopper = submission.EarlyStopping(2)
+    stopper = keep(submission.EarlyStopping)(2)
     answers = [stopper.step(loss) for loss in (5.0, 4.0, 4.5, 3.0, 3.5, 2.0, 2.5, 2.25)]
     assert_close(answers, [False] * 7 + [True], name="answers")
     assert_close(stopper.best, 2.0, name="best")

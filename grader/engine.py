@@ -1,0 +1,295 @@
+"""The processes behind a run: zygotes, judges, and what happens when one of them dies.
+
+The supervisor owns them all. Whatever breaks is thrown away and replaced: a judge whose channel closes, a zygote that
+is gone, a mother that no longer answers. Nothing of theirs decides a score unless a whole job was answered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from grader.course import Course
+from grader.errors import GraderError, GraderFault
+from grader.workers import clean_environment
+
+START_SECONDS = 120.0
+
+
+def can_fork() -> bool:
+    """Whether warm processes can be forked and watched safely here: Linux with pidfds."""
+    needed = ((os, "fork"), (os, "pidfd_open"), (signal, "pidfd_send_signal"), (socket, "AF_UNIX"), (socket, "send_fds"))
+    return sys.platform == "linux" and all(hasattr(module, name) for module, name in needed)
+
+
+class JudgeDied(Exception):
+    """A judge's channel closed or fell silent in the middle of a job."""
+
+
+class JudgeChannel:
+    """JSON lines to and from one judge; a thread reads, so that silence has a limit on every system."""
+
+    def __init__(self, reader: Any, writer: Any, kill: Callable[[], None]) -> None:
+        self.writer, self.kill = writer, kill
+        self.lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=self._read, args=(reader,), daemon=True).start()
+
+    def _read(self, reader: Any) -> None:
+        try:
+            for line in reader:
+                self.lines.put(line)
+        except (OSError, ValueError):
+            pass  # closed
+        self.lines.put(None)
+
+    def receive(self, patience: float) -> dict[str, Any]:
+        """The next line; raises `JudgeDied` at the end or after `patience` seconds of silence."""
+        try:
+            line = self.lines.get(timeout=patience)
+        except queue.Empty:
+            line = None
+        if line is None:
+            raise JudgeDied("the judge ended or fell silent")
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def ask(self, job: dict[str, Any], patience: float) -> Iterator[dict[str, Any]]:
+        """The lines that answer a job, up to its last."""
+        try:
+            self.writer.write(json.dumps(job) + "\n")
+            self.writer.flush()
+        except (OSError, ValueError) as error:
+            raise JudgeDied(str(error)) from None
+        while True:
+            message = self.receive(patience)
+            if message.get("job") != job["job"]:
+                raise JudgeDied("the judge answered another job")
+            yield message
+            if not {"done", "fault", "broken"}.isdisjoint(message):
+                return
+
+
+class Engine:
+    """Makes judges; subclasses differ in how."""
+
+    def __init__(self, course: Course, course_file: Path, topics: list[str]) -> None:
+        self.course, self.course_file, self.topics = course, course_file, topics
+        self.kinds = sorted({course.topic(t).kind for t in topics})
+        self.catalogue: dict[str, Any] = {}
+        self.level = "accident-only"
+
+    def start(self) -> None:
+        """Start what is shared; raises `GraderFault` or `GraderError`."""
+
+    def new_judge(self) -> JudgeChannel:
+        """A judge that is ready for jobs; raises `JudgeDied` or `GraderFault`."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End every process."""
+
+    def _command(self, *more: str) -> list[str]:
+        judge = [sys.executable, "-I", "-B", "-m", "grader.judge", str(self.course_file), ",".join(self.topics)]
+        return [*judge, *more]
+
+
+class SpawnEngine(Engine):
+    """Every judge and every worker is a process of its own."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.processes: list[subprocess.Popen[str]] = []
+        self.spare: JudgeChannel | None = None
+
+    def start(self) -> None:
+        self.spare = self._spawn()
+
+    def new_judge(self) -> JudgeChannel:
+        channel, self.spare = self.spare, None
+        return channel or self._spawn()
+
+    def _spawn(self) -> JudgeChannel:
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            self._command(), stdin=pipe, stdout=pipe, env=clean_environment(), text=True, encoding="utf-8"
+        )
+        self.processes.append(process)
+        channel = JudgeChannel(process.stdout, process.stdin, process.kill)
+        try:
+            self.catalogue = channel.receive(START_SECONDS)
+        except JudgeDied:
+            raise GraderFault("the judge did not start", "", "its own message is above; try grade doctor") from None
+        return channel
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+class ForkEngine(Engine):
+    """One mother that forks warm judges, and one zygote for each kind of worker, shared by all judges."""
+
+    def __init__(self, course: Course, course_file: Path, topics: list[str], without: tuple[str, ...] = ()) -> None:
+        super().__init__(course, course_file, topics)
+        self.without = without  # walls taken away, by the engine's own tests alone
+        self.lock = threading.Lock()
+        self.mother: _Process | None = None
+        self.zygotes: dict[str, _Process] = {}
+        self.judges: list[int] = []
+
+    def start(self) -> None:
+        with self.lock:
+            self._ensure()
+
+    def new_judge(self) -> JudgeChannel:
+        with self.lock:
+            for _ in range(3):
+                self._ensure()
+                try:
+                    return self._fork_judge()
+                except OSError:
+                    continue  # the mother or a zygote has just died: replace it
+        raise GraderFault("no judge could be started", "", "is the machine out of memory or processes?")
+
+    def _ensure(self) -> None:
+        """Start whatever is not there, all at the same time, then wait for each."""
+        started = []
+        if self.mother is None or not self.mother.alive():
+            self.mother = _Process(lambda fd: self._command(str(fd)))
+            started.append(self.mother)
+        for kind in self.kinds:
+            if kind not in self.zygotes or not self.zygotes[kind].alive():
+                self.zygotes[kind] = _Process(lambda fd, kind=kind: self._zygote_command(kind, fd))  # type: ignore[misc]
+                started.append(self.zygotes[kind])
+        for process in started:
+            process.wait_ready()
+        if started:
+            self.catalogue = self.mother.ready
+            self._check_walls()
+
+    def _zygote_command(self, kind: str, fd: int) -> list[str]:
+        return [sys.executable, "-I", "-B", "-m", "grader.worker.zygote", kind, str(fd), *self.without]
+
+    def _check_walls(self) -> None:
+        """Take over the weakest level; refuse to run where a worker could read what must stay hidden."""
+        order = ("strong", "sealed", "limited", "accident-only")
+        self.level = max((z.ready["level"] for z in self.zygotes.values()), key=order.index)
+        secrets = [self.course.path("solutions"), self.course.path("tests", "hidden")]
+        for root in {r for z in self.zygotes.values() for r in z.ready["roots"]}:
+            for secret in secrets:
+                if secret.is_dir() and secret.resolve().is_relative_to(Path(root).resolve()):
+                    raise GraderError(
+                        f"workers may read {root}, and {secret} lies beneath it",
+                        help="move the course out of Python's own folders",
+                    )
+
+    def _fork_judge(self) -> JudgeChannel:
+        assert self.mother is not None
+        ours, theirs = socket.socketpair()
+        links = [theirs]
+        try:
+            links += [self.zygotes[kind].client() for kind in self.kinds]
+            packet = json.dumps({"kinds": self.kinds}).encode()
+            socket.send_fds(self.mother.control, [packet], [link.fileno() for link in links])
+            pid = self.mother.receive()["pid"]
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            for link in links:
+                link.close()
+        return self._channel(ours, pid)
+
+    def _channel(self, ours: socket.socket, pid: int) -> JudgeChannel:
+        self.judges.append(pid)
+
+        def kill() -> None:
+            try:
+                ours.shutdown(socket.SHUT_RDWR)  # an idle judge ends with its channel
+            except OSError:
+                pass
+            _kill(pid)
+
+        reader = ours.makefile("r", encoding="utf-8")
+        writer = ours.makefile("w", encoding="utf-8")
+        ours.close()
+        return JudgeChannel(reader, writer, kill)
+
+    def close(self) -> None:
+        """The children of the mother and of the zygotes end with them."""
+        with self.lock:
+            for process in [self.mother, *self.zygotes.values()]:
+                if process is not None:
+                    process.close()
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        pass  # it has ended
+
+
+class _Process:
+    """A process of ours with a packet socket to it."""
+
+    def __init__(self, command: Callable[[int], list[str]]) -> None:
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self.process = subprocess.Popen(
+                command(theirs.fileno()),
+                pass_fds=[theirs.fileno()],
+                env=clean_environment(),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        self.ready: dict[str, Any] = {}
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def wait_ready(self) -> None:
+        try:
+            self.ready = self.receive(START_SECONDS)
+        except OSError as error:
+            self.close()
+            name = self.process.args[4] if isinstance(self.process.args, list) else "a process"
+            raise GraderFault(f"{name} did not start ({error})", "", "its own message is above") from None
+
+    def receive(self, patience: float = 30.0) -> dict[str, Any]:
+        self.control.settimeout(patience)
+        data = self.control.recv(1 << 20)
+        if not data:
+            raise ConnectionError("it has ended")
+        message: dict[str, Any] = json.loads(data)
+        return message
+
+    def client(self) -> socket.socket:
+        """A new packet socket to the process, for one judge."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            socket.send_fds(self.control, [b'{"op": "client"}'], [theirs.fileno()])
+        return ours
+
+    def close(self) -> None:
+        self.control.close()
+        self.process.kill()
+        self.process.wait()
+
+
+def make_engine(course: Course, course_file: Path, topics: list[str], without: tuple[str, ...] = ()) -> Engine:
+    """The engine for this system; `without` takes walls away and is for the engine's own tests."""
+    if can_fork():
+        return ForkEngine(course, course_file, topics, without)
+    return SpawnEngine(course, course_file, topics)

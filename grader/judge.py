@@ -1,0 +1,414 @@
+"""The judge: a trusted process that holds the checks and the references and never a line of student code.
+
+The supervisor starts one (`python -m grader.judge`). It collects the checks once, with pytest, and keeps the session
+warm. Where processes can be forked it then becomes a mother: for each request it forks a judge that serves JSON lines
+on a socket of its own. Elsewhere it serves JSON lines on its standard input and output.
+
+Lines to a judge: `{"job", "topic", "file", "source"}` (source null: the file is missing). Lines from it: `{"ready": ...}`
+once, then for each job one `{"job", "check"}` a check and a closing `{"job", "done"}` or `{"job", "fault"}`.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from grader import plugin
+from grader.course import Course, Topic, load_course
+from grader.feedback import Source, message_for, words_of
+from grader.inmemory import in_memory_session
+from grader.results import CheckResult, Verdict
+from grader.session import EngineFault, Session, StudentError, WorkerDied
+from grader.verdicts import Outcome, outcome_of
+from grader.workers import ForkLauncher, Launcher, SpawnLauncher, WorkerConnection, WorkerLimits
+
+RERUN = (Verdict.WRONG, Verdict.ERROR, Verdict.CRASH)
+
+
+# --- one submission of one topic -------------------------------------------------------------------------------------
+
+
+class TopicRun:
+    """Grades one file: a worker that is reused, fresh ones after a death or for a second look."""
+
+    def __init__(self, judge: Judge, topic: Topic, source: str) -> None:
+        self.judge, self.topic, self.source = judge, topic, source
+        self.worker: WorkerConnection | None = None
+        self.session: Session | None = None
+        self.checks_run = 0
+        self.timeouts: dict[str, int] = {}
+        self.load_failure: Outcome | None = None
+        self.output = ""
+
+    def run(self, items: Iterable[pytest.Item]) -> Iterator[CheckResult]:
+        """The result of each check, in order."""
+        try:
+            for item in items:
+                yield self._graded(item)
+        finally:
+            self._end_worker()
+
+    def _graded(self, item: pytest.Item) -> CheckResult:
+        start = time.perf_counter()
+        outcome = self.load_failure or self._judged(item)
+        return self.judge.result(item, outcome, Source(self.source), time.perf_counter() - start)
+
+    def _judged(self, item: pytest.Item) -> Outcome:
+        """The verdict of a check; one that ended badly in a used worker is run again, alone in a fresh one."""
+        if self.session is None:
+            self._start_worker()
+        if self.load_failure:
+            return self.load_failure
+        first = self.checks_run == 0
+        outcome = self._run(item)
+        if outcome.verdict in RERUN and (not first or outcome.killed):
+            self._end_worker()
+            self._start_worker()
+            outcome = self.load_failure or self._run(item)
+        if outcome.verdict.died:
+            self._end_worker()
+        return outcome
+
+    def _run(self, item: pytest.Item) -> Outcome:
+        assert self.worker is not None and self.session is not None
+        self.checks_run += 1
+        cpu = self._cpu_limit(item)
+        self.worker.begin(cpu, self.topic.limits.wall_seconds(cpu))
+        self.session.begin_check()
+        outcome = self.judge.run_item(item, self.session)
+        if outcome.verdict is Verdict.TIMEOUT:
+            function = _function_of(item)
+            self.timeouts[function] = self.timeouts.get(function, 0) + 1
+        return outcome
+
+    def _cpu_limit(self, item: pytest.Item) -> float:
+        """A function that has timed out twice gets a tenth of the limit for the rest of its checks."""
+        limit = self.topic.limits.cpu_seconds
+        return limit / 10 if self.timeouts.get(_function_of(item), 0) >= 2 else limit
+
+    def _start_worker(self) -> None:
+        """A fresh worker with the submission loaded; a submission that does not load fails every check alike."""
+        for attempt in (1, 2):
+            outcome = self._load()
+            if outcome is None:
+                return
+            self._end_worker()
+            if not (outcome.killed and attempt == 1):
+                break
+        self.load_failure = outcome
+
+    def _load(self) -> Outcome | None:
+        limits = self.topic.limits
+        lifetime = int(limits.import_seconds + limits.cpu_seconds * 200) + 5
+        made_for = WorkerLimits(limits.memory_mb << 20, lifetime, limits.output_kb << 10)
+        self.worker = self.judge.launcher(self.topic.kind).start(made_for)
+        self.worker.begin(limits.import_seconds, limits.wall_seconds(limits.import_seconds))
+        self.session = Session(self.worker)
+        self.checks_run = 0
+        try:
+            self.session.request("load", **_load_fields(self.topic, self.source))
+        except (StudentError, WorkerDied) as error:
+            return replace(outcome_of(error), loading=True)
+        return None
+
+    def _end_worker(self) -> None:
+        if self.worker is not None:
+            self.worker.close()
+            self.output += self.worker.output.text()
+        self.worker = self.session = None
+
+
+def _load_fields(topic: Topic, source: str) -> dict[str, Any]:
+    files = {f"{topic.name}.py": source}
+    return {"files": files, "main": topic.name, "imports": list(topic.imports), "banned": list(topic.banned)}
+
+
+def _function_of(item: pytest.Item) -> str:
+    check = plugin.check_of(item)
+    return check.function if check else ""
+
+
+# --- the judge -------------------------------------------------------------------------------------------------------
+
+
+class Judge:
+    """The collected checks and the launchers of workers; a pytest plugin, so that it can run single items."""
+
+    def __init__(self, course: Course, topics: list[str]) -> None:
+        self.course, self.topics = course, topics
+        self.items: dict[str, list[pytest.Item]] = {}
+        self.broken: dict[str, str] = {}
+        self.references: dict[str, Any] = {}
+        self.launchers: dict[str, Launcher] = {}
+        self.sound: dict[str, bool] = {}
+        self.current: Session | None = None
+        self.raised: BaseException | None = None
+
+    # what the fixtures ask for
+
+    def session(self, item: pytest.Item) -> Session:
+        assert self.current is not None
+        return self.current
+
+    def reference(self, topic: str) -> Any:
+        if topic not in self.references:
+            self.references[topic] = plugin.load_reference(self.course, topic)
+        return self.references[topic]
+
+    def launcher(self, kind: str) -> Launcher:
+        if kind not in self.launchers:
+            self.launchers[kind] = SpawnLauncher(kind)
+        return self.launchers[kind]
+
+    # pytest
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.grader_bench = self  # type: ignore[attr-defined]  # sandboxed sessions in place of in-memory ones
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            topic = Path(report.nodeid.split("::")[0]).stem.removeprefix("test_")
+            self.broken[topic] = f"{report.nodeid}: {_last_line(str(report.longrepr))}"
+
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        if call.excinfo is None or self.raised is not None:
+            return
+        error = call.excinfo.value
+        self.raised = error if call.when == "call" else EngineFault(f"the {call.when} of {item.name} failed: {error}")
+
+    def adopt(self, items: list[pytest.Item]) -> None:
+        """Order the collected checks by topic, public ones first, each group in the order of its file."""
+        for item in sorted(items, key=lambda i: plugin.visibility_of(i) == "hidden"):
+            self.items.setdefault(plugin.topic_of(item), []).append(item)
+
+    def run_item(self, item: pytest.Item, session: Session) -> Outcome:
+        """Run one check against a session and say how it ended; raises `EngineFault`."""
+        error = self._run_item(item, session)
+        if isinstance(error, EngineFault):
+            raise error
+        outcome = outcome_of(error)
+        if outcome.verdict is Verdict.GRADER_FAULT and self._is_sound(item):
+            text = f"the check could not use what was returned ({session.last_returned})"
+            return Outcome(Verdict.WRONG, text=text, safe="the check could not use what was returned", error=error)
+        return outcome
+
+    def _run_item(self, item: pytest.Item, session: Session) -> BaseException | None:
+        self.current, self.raised = session, None
+        runtestprotocol(item, log=False, nextitem=None)
+        return self.raised
+
+    def _is_sound(self, item: pytest.Item) -> bool:
+        """Whether the check passes with the reference: then what it stumbled over is the submission's doing."""
+        id = plugin.check_id(item)
+        if id not in self.sound:
+            self.sound[id] = self._passes_with_reference(item)
+        return self.sound[id]
+
+    def _passes_with_reference(self, item: pytest.Item) -> bool:
+        topic = self.course.topic(plugin.topic_of(item))
+        source = self.course.path("solutions", f"{topic.name}.py")
+        if not source.is_file():
+            return True  # a student's copy: the checks that ship are proven where the solutions are
+        fields = _load_fields(topic, source.read_text(encoding="utf-8"))
+        before = self.current
+        try:
+            return self._run_item(item, in_memory_session(**fields)) is None
+        finally:
+            self.current = before
+
+    def result(self, item: pytest.Item, outcome: Outcome, source: Source, seconds: float) -> CheckResult:
+        check, visibility = plugin.check_of(item), plugin.visibility_of(item)
+        assert check is not None
+        topic = self.course.topic(plugin.topic_of(item))
+        scale = topic.weight / 100
+        return CheckResult(
+            id=plugin.check_id(item),
+            function=check.function,
+            title=plugin.title_of(item),
+            visibility=visibility,
+            verdict=outcome.verdict,
+            points=check.points * scale if outcome.verdict is Verdict.PASS else 0.0,
+            max_points=check.points * scale,
+            message=message_for(outcome, visibility, check.function, topic.name, source, self.course.policy.feedback),
+            seconds=seconds,
+        )
+
+    # jobs
+
+    def grade(self, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The lines that answer a job."""
+        name = job["topic"]
+        if name in self.broken:
+            yield {"broken": self.broken[name]}
+            return
+        items = self.items.get(name, [])
+        if job["source"] is None:
+            missing = Outcome(Verdict.MISSING, text=job["problem"], safe=job["problem"], loading=True)
+            for item in items:
+                yield {"check": self.result(item, missing, Source(""), 0.0).to_dict()}
+            yield {"done": True, "output": ""}
+            return
+        run = TopicRun(self, self.course.topic(name), job["source"])
+        for result in run.run(items):
+            yield {"check": result.to_dict()}
+        yield {"done": True, "output": run.output}
+
+    def serve(self, reader: IO[str], writer: IO[str]) -> None:
+        """Answer jobs until the reader ends."""
+        for line in reader:
+            job = json.loads(line)
+            try:
+                for answer in self.grade(job):
+                    _send(writer, {"job": job["job"], **answer})
+            except EngineFault as fault:
+                _send(writer, {"job": job["job"], "fault": str(fault)})
+
+    def catalogue(self) -> dict[str, Any]:
+        """What the supervisor needs to know of the checks."""
+        points = {t: sum(_points(i) for i in items) for t, items in self.items.items()}
+        return {"ready": True, "pid": os.getpid(), "points": points, "broken": self.broken}
+
+
+def _points(item: pytest.Item) -> float:
+    check = plugin.check_of(item)
+    return check.points if check else 0.0
+
+
+def _send(writer: IO[str], message: dict[str, Any]) -> None:
+    writer.write(json.dumps(message) + "\n")
+    writer.flush()
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return words_of(lines[-1].removeprefix("E").strip()) if lines else "cannot be imported"
+
+
+# --- the process -----------------------------------------------------------------------------------------------------
+
+
+class Mother:
+    """Forks a warm judge for each packet on the control socket, and reaps those that have ended."""
+
+    def __init__(self, judge: Judge, control: socket.socket) -> None:
+        self.judge, self.control = judge, control
+
+    def serve(self) -> None:
+        self.control.send(json.dumps(self.judge.catalogue()).encode())
+        _warm_oracles()
+        gc.collect()
+        gc.freeze()  # the children never walk, and so never copy, this heap
+        while True:
+            packet, fds, *_ = socket.recv_fds(self.control, 1 << 16, 16)
+            if not packet:
+                os._exit(0)
+            pid = os.fork()
+            if pid == 0:
+                self._become_judge(json.loads(packet)["kinds"], list(fds))
+            for fd in fds:
+                os.close(fd)
+            self.control.send(json.dumps({"pid": pid}).encode())
+            _reap()
+
+    def _become_judge(self, kinds: list[str], fds: list[int]) -> None:
+        """In the forked child: serve the first descriptor, with a zygote's socket behind each of the others."""
+        from grader.worker import sandbox
+
+        try:
+            sandbox.die_with_parent()
+            self.control.close()
+            channel = socket.socket(fileno=fds[0])
+            for kind, fd in zip(kinds, fds[1:], strict=True):
+                self.judge.launchers[kind] = ForkLauncher(socket.socket(fileno=fd))
+            self.judge.serve(channel.makefile("r", encoding="utf-8"), channel.makefile("w", encoding="utf-8"))
+        except BaseException as error:  # noqa: BLE001 - the supervisor sees the channel close and judges again
+            sys.stderr.write(f"judge: {type(error).__name__}: {error}\n")
+            raise
+        finally:
+            os._exit(0)
+
+
+def _warm_oracles() -> None:
+    """Run once what torch imports at its first backward pass, so that no forked judge pays for it again."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)  # with OpenMP threads in the parent a forked child would hang
+        x = torch.ones(2, requires_grad=True)
+        (x * x).backward(torch.ones(2))
+
+
+def _reap() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+class Loop:
+    """The plugin that puts the judge's loop in the place of pytest's run."""
+
+    def __init__(self, judge: Judge, control: int | None) -> None:
+        self.judge, self.control = judge, control
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.judge.adopt(session.items)
+        if self.control is not None:
+            Mother(self.judge, socket.socket(fileno=self.control)).serve()
+            return True
+        _send(_line_output(), self.judge.catalogue())
+        self.judge.serve(sys.stdin, _line_output())
+        return True
+
+
+_output: IO[str] | None = None
+
+
+def _line_output() -> IO[str]:
+    """The original standard output; what anything else prints goes to standard error."""
+    global _output
+    if _output is None:
+        _output = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+        os.dup2(2, 1)
+    return _output
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m grader.judge COURSE.YML TOPIC,TOPIC [CONTROL_FD]`"""
+    from grader.worker import sandbox
+
+    sandbox.protect_judge()
+    course = load_course(Path(arguments[0]))
+    control = int(arguments[2]) if len(arguments) > 2 else None
+    if control is None:
+        _line_output()
+    judge = Judge(course, arguments[1].split(","))
+    files = [str(path) for topic in judge.topics for _, path in course.check_files(topic)]
+    return int(pytest.main([*_pytest_options(course), *files], plugins=[plugin, judge, Loop(judge, control)]))
+
+
+def _pytest_options(course: Course) -> list[str]:
+    """A pytest that reads nobody's configuration, loads nobody's plugins and prints nothing."""
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    off = [option for name in ("cacheprovider", "terminal", "junitxml", "faulthandler", "logging", "unraisableexception", "threadexception", "warnings") for option in ("-p", f"no:{name}")]
+    return [
+        "-c", os.devnull, "--rootdir", str(course.root), "--noconftest", "--import-mode=importlib",
+        "--assert=plain", "--capture=no", "--continue-on-collection-errors", *off,
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,60 @@
+"""From what a check raised to how it ended (docs/reports.md has the table of verdicts)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from grader.checks import CheckFailed
+from grader.results import Verdict
+from grader.session import StudentError, WorkerDied
+
+SAFE_WORDS = {  # without exit codes, sizes or signals: a submission could choose those by its inputs
+    Verdict.TIMEOUT: "ran into its time limit",
+    Verdict.MEMORY: "ran into its memory limit",
+    Verdict.CRASH: "the process ended before it returned a value",
+    Verdict.VIOLATION: "wrote to the grader's channel, or printed or called back far too much",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a check ended: `text` for a public check, `safe` for a hidden one, and what to show of the student's code."""
+
+    verdict: Verdict
+    text: str = ""
+    safe: str = ""
+    error: BaseException | None = None
+    loading: bool = False  # it ended before any check: while the submission was loaded, or for want of a file
+    killed: bool = False  # by a SIGKILL that was not ours
+
+
+def outcome_of(error: BaseException | None) -> Outcome:
+    """The outcome of a check that ended with `error`; what is nobody's doing but the check's is a grader fault."""
+    if error is None:
+        return Outcome(Verdict.PASS)
+    if isinstance(error, CheckFailed):
+        return Outcome(Verdict.WRONG, error.text, error.safe, error)
+    if isinstance(error, WorkerDied):
+        killed = bool(getattr(error, "by_kill", False))
+        return Outcome(error.verdict, error.text, SAFE_WORDS[error.verdict], error, killed=killed)
+    if isinstance(error, StudentError):
+        return Outcome(_verdict_of(error), error.text, "", error)
+    if isinstance(error, AssertionError):
+        text = str(error.args[0]) if error.args else ""
+        return Outcome(Verdict.WRONG, text, "", error)
+    if isinstance(error, pytest.fail.Exception):  # pytest.raises saw no error
+        text = "no error was raised, but one is asked for"
+        return Outcome(Verdict.WRONG, text, text, error)
+    return Outcome(Verdict.GRADER_FAULT, f"{type(error).__name__}: {error}", "the check itself is faulty", error)
+
+
+def _verdict_of(error: StudentError) -> Verdict:
+    if error.is_a("NotImplementedError") or error.is_a("MissingName"):
+        return Verdict.MISSING
+    if error.is_a("Forbidden"):
+        return Verdict.FORBIDDEN
+    if error.is_a("MemoryError"):
+        return Verdict.MEMORY
+    return Verdict.ERROR

@@ -1,0 +1,878 @@
+"""Checks of the backprop topic that never leave the instructor."""
+
+import operator
+
+import numpy as np
+import torch
+
+from grader.checks import (
+    assert_close,
+    assert_flat_cost,
+    assert_raises,
+    assert_true,
+    central_differences,
+    check,
+    fortran,
+    in_worker,
+    noncontiguous,
+    observe,
+    operations,
+    strict_floats,
+)
+
+SIZES = [(1, 1, 1), (2, 2, 2), (1, 4, 2), (2, 1, 3), (3, 2, 1), (5, 4, 3)]  # (N, D, M)
+KINDS = ("relu", "sigmoid", "tanh")
+ACTIVATE = {"relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
+NETWORKS = [(1, 1), (4, 3), (5, 4, 3), (3, 1, 2), (4, 5, 3, 6, 2)]  # 1, 2 and 4 linear layers
+
+
+def leaf(array):
+    return torch.tensor(np.array(array), requires_grad=True)
+
+
+def off_the_kink(rng, shape):
+    """Pre-activations of both signs, none of them near 0."""
+    return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.05, 2.5, shape)
+
+
+def assert_leaves_arguments_alone(seen, result="result", argument=""):
+    """No argument written to, nothing drawn globally, and no memory shared by `result` with `argument`."""
+    changed = [path for path in seen.changed if path.startswith(argument)]
+    shared = [(a, b) for a, b in seen.aliases if a.startswith(result) and b.startswith(argument)]
+    assert_true(not changed, "the arguments should be the same after the call as before; work on a copy")
+    assert_true(not shared, "the result should be a new array, not memory of an argument")
+    assert_true(not seen.used_global_random, "nothing should be drawn from the global random state")
+
+
+# --- linear layer ----------------------------------------------------------------------------------------------------
+
+
+def draw_linear(rng, n, d, m):
+    return [rng.standard_normal(shape) for shape in [(n, d), (d, m), (m,), (n, m)]]
+
+
+@check("linear_forward", points=2)
+def test_linear_forward_for_every_shape(submission, rng):
+    """The forward pass is right for one example, one input, one output and square weights too."""
+    for size in SIZES:
+        x, W, b, _ = draw_linear(rng, *size)
+        y, _ = submission.linear_forward(x, W, b)
+        assert_close(y, (x[:, :, None] * W[None]).sum(axis=1) + b[None], name="y")
+
+
+@check("linear_forward", points=1)
+def test_linear_forward_keeps_float32_in_any_memory_layout(submission, rng):
+    """Float32 arrays give float32 outputs, and strided or column-major arrays give the same numbers."""
+    x, W, b, _ = draw_linear(rng, 5, 4, 3)
+    expected = np.einsum("nd,dm->nm", x, W) + b
+    y, _ = submission.linear_forward(noncontiguous(x), fortran(W), noncontiguous(b))
+    assert_close(y, expected, name="y")
+    x, W, b = (array.astype(np.float32) for array in (x, W, b))
+    y, _ = submission.linear_forward(x, W, b)
+    assert_close(y, expected.astype(np.float32), name="y in float32")
+
+
+@check("linear_forward", points=1)
+def test_linear_forward_leaves_its_arguments_alone(submission, rng):
+    """The forward pass writes to none of its arguments and returns a new array."""
+    for size in [(1, 1, 1), (5, 4, 3)]:
+        x, W, b, _ = draw_linear(rng, *size)
+        assert_leaves_arguments_alone(observe(submission.linear_forward)(x, W, b), "result[0]")
+
+
+@check("linear_forward", points=1)
+def test_linear_forward_refuses_shapes_that_do_not_fit(submission, rng):
+    """A bias or weight of another size, or with another number of axes, is an error and not a broadcast."""
+    x, W, b, _ = draw_linear(rng, 5, 4, 3)
+    bad = [(x, W.T, b), (x, W, b[:2]), (x, W, b[:1]), (x[0], W, b), (x, W[:, 0], b), (x, W, b[None]), (x[None], W, b)]
+    for arguments in bad:
+        assert_raises(ValueError, submission.linear_forward, *arguments)
+
+
+@check("linear_forward", points=1)
+def test_linear_forward_needs_no_loop(submission, rng):
+    """The forward pass leaves the loops over examples, inputs and outputs to NumPy."""
+    small, large = draw_linear(rng, 2, 3, 2)[:3], draw_linear(rng, 12, 9, 7)[:3]
+    _, (y, _) = assert_flat_cost(submission.linear_forward, small, large)
+    assert_close(y, np.einsum("nd,dm->nm", *large[:2]) + large[2], name="y")
+
+
+@check("linear_backward", points=3)
+def test_linear_gradients_match_autograd(submission, rng):
+    """All three gradients of a linear layer agree with automatic differentiation for a random upstream gradient."""
+    for size in SIZES:
+        x, W, b, dy = draw_linear(rng, *size)
+        _, cache = submission.linear_forward(x, W, b)
+        gradients = submission.linear_backward(dy, cache)
+        leaves = leaf(x), leaf(W), leaf(b)
+        (leaves[0] @ leaves[1] + leaves[2]).backward(torch.tensor(dy))
+        assert_close(gradients, tuple(v.grad.numpy() for v in leaves), name="(dx, dW, db)")
+
+
+@check("linear_backward", points=2)
+def test_linear_gradients_match_central_differences(submission, rng):
+    """Nudging any single input, weight or bias changes the loss as its gradient says."""
+    for size in [(1, 2, 1), (2, 2, 2), (4, 3, 2)]:
+        x, W, b, dy = draw_linear(rng, *size)
+        _, cache = submission.linear_forward(x, W, b)
+        dx, dW, db = submission.linear_backward(dy, cache)
+
+        def loss(x, W, b, dy=dy):
+            return (dy * (np.einsum("nd,dm->nm", x, W) + b)).sum()
+
+        numeric_dx = central_differences(lambda v, W=W, b=b: loss(v, W, b), x)
+        numeric_dW = central_differences(lambda v, x=x, b=b: loss(x, v, b), W)
+        numeric_db = central_differences(lambda v, x=x, W=W: loss(x, W, v), b)
+        assert_close(dx, numeric_dx, name="dx", rtol=1e-7)
+        assert_close(dW, numeric_dW, name="dW", rtol=1e-7)
+        assert_close(db, numeric_db, name="db", rtol=1e-7)
+
+
+@check("linear_backward", points=1)
+def test_each_linear_cache_belongs_to_its_own_call(submission, rng):
+    """Two layers can be run forward before either goes backward, and a cache may be used twice."""
+    draws = [draw_linear(rng, 3, 2, 4), draw_linear(rng, 3, 2, 4)]
+    caches = [submission.linear_forward(x, W, b)[1] for x, W, b, _ in draws]
+    for i in (0, 1, 0):
+        x, W, _, dy = draws[i]
+        gradients = submission.linear_backward(dy, caches[i])
+        expected = np.einsum("nm,dm->nd", dy, W), np.einsum("nd,nm->dm", x, dy), np.einsum("nm->m", dy)
+        assert_close(gradients, expected, name="(dx, dW, db)")
+
+
+@check("linear_backward", points=1)
+def test_linear_backward_keeps_float32_in_any_memory_layout(submission, rng):
+    """Float32 arrays give float32 gradients, and strided or column-major arrays give the same numbers."""
+    x, W, b, dy = draw_linear(rng, 5, 4, 3)
+    expected = np.einsum("nm,dm->nd", dy, W), np.einsum("nd,nm->dm", x, dy), np.einsum("nm->m", dy)
+    _, cache = submission.linear_forward(fortran(x), noncontiguous(W), b)
+    assert_close(submission.linear_backward(noncontiguous(dy), cache), expected, name="(dx, dW, db)")
+    _, cache = submission.linear_forward(*(v.astype(np.float32) for v in (x, W, b)))
+    gradients = submission.linear_backward(dy.astype(np.float32), cache)
+    assert_close(gradients, tuple(v.astype(np.float32) for v in expected), name="(dx, dW, db) in float32")
+
+
+@check("linear_backward", points=1)
+def test_linear_backward_leaves_the_upstream_gradient_alone(submission, rng):
+    """The backward pass does not write to the upstream gradient, nor return its memory."""
+    for size in [(1, 1, 1), (1, 4, 2), (5, 4, 3)]:
+        x, W, b, dy = draw_linear(rng, *size)
+        _, cache = submission.linear_forward(x, W, b)
+        assert_leaves_arguments_alone(observe(submission.linear_backward)(dy, cache), argument="0")
+
+
+@check("linear_backward", points=1)
+def test_linear_backward_refuses_a_gradient_of_another_shape(submission, rng):
+    """The upstream gradient must have exactly the shape of the output."""
+    x, W, b, dy = draw_linear(rng, 3, 2, 3)
+    _, cache = submission.linear_forward(x, W, b)
+    for bad in (dy[:1], dy[:, :1], dy[0], dy[None]):
+        assert_raises(ValueError, submission.linear_backward, bad, cache)
+
+
+@check("linear_backward", points=1)
+def test_linear_backward_needs_no_loop(submission, rng):
+    """The backward pass leaves the loops over examples, inputs and outputs to NumPy."""
+    calls = []
+    for size in [(2, 3, 2), (12, 9, 7)]:
+        x, W, b, dy = draw_linear(rng, *size)
+        calls.append((dy, submission.linear_forward(x, W, b)[1]))
+    _, (dx, dW, db) = assert_flat_cost(submission.linear_backward, *calls)
+    assert_close(dx, np.einsum("nm,dm->nd", dy, W), name="dx")
+    assert_close((dW, db), (np.einsum("nd,nm->dm", x, dy), np.einsum("nm->m", dy)), name="(dW, db)")
+
+
+# --- activations -----------------------------------------------------------------------------------------------------
+
+
+@check("act_forward", points=1)
+def test_activations_of_any_shape_and_float_type(submission, rng):
+    """Activations work on arrays with any number of axes and keep float32."""
+    for shape in [(), (1,), (4,), (3, 1), (2, 3, 4)]:
+        for kind in KINDS:
+            z = rng.standard_normal(shape) * 2
+            a, _ = submission.act_forward(np.array(z), kind)
+            assert_close(a, ACTIVATE[kind](torch.tensor(z)).numpy(), name=kind)
+    for kind in KINDS:
+        z = rng.standard_normal((3, 4)).astype(np.float32)
+        a, _ = submission.act_forward(noncontiguous(z), kind)
+        assert_close(a, ACTIVATE[kind](torch.tensor(z)).numpy(), name=f"{kind} in float32")
+
+
+@check("act_forward", points=1)
+def test_saturated_activations_are_right_and_finite(submission, rng):
+    """Very large inputs of either sign saturate sigmoid and tanh instead of overflowing."""
+    z = np.array([-1000.0, -750.0, -40.0, 0.0, 40.0, 750.0, 1000.0])
+    for kind in KINDS:
+        a, _ = submission.act_forward(z, kind)
+        assert_close(a, ACTIVATE[kind](torch.tensor(z)).numpy(), name=kind)
+
+
+@check("act_forward", points=1)
+def test_activation_leaves_its_input_alone_and_refuses_unknown_kinds(submission, rng):
+    """An activation returns a new array even where it changes nothing, and an unknown kind is an error."""
+    for kind in KINDS:
+        z = np.abs(rng.standard_normal((3, 4))) * [1, -1, 1, 1]
+        assert_leaves_arguments_alone(observe(submission.act_forward)(z, kind), "result[0]")
+    positive = rng.uniform(0.5, 1.5, (2, 3))
+    assert_leaves_arguments_alone(observe(submission.act_forward)(positive, "relu"), "result[0]")
+    for kind in ("gelu", "ReLU", ""):
+        assert_raises(ValueError, submission.act_forward, positive, kind)
+
+
+@check("act_forward", points=0.5)
+def test_activation_needs_no_loop(submission, rng):
+    """Activations work on whole arrays, whatever their size."""
+    for kind in KINDS:
+        z = rng.standard_normal((9, 8))
+        _, (a, _) = assert_flat_cost(submission.act_forward, (z[:2, :2], kind), (z, kind))
+        assert_close(a, ACTIVATE[kind](torch.tensor(z)).numpy(), name=kind)
+
+
+@check("act_backward", points=1.5)
+def test_activation_gradients_match_autograd(submission, rng):
+    """The gradients of all activations agree with automatic differentiation on arrays of any shape."""
+    for shape in [(), (1,), (3, 1), (2, 3, 4)]:
+        for kind in KINDS:
+            z, da = off_the_kink(rng, shape), np.array(rng.standard_normal(shape))
+            _, cache = submission.act_forward(np.array(z), kind)
+            leaf_z = leaf(z)
+            ACTIVATE[kind](leaf_z).backward(torch.tensor(da))
+            assert_close(submission.act_backward(da, cache), leaf_z.grad.numpy(), name=f"dz of {kind}")
+
+
+@check("act_backward", points=1)
+def test_activation_gradient_keeps_float32_and_vanishes_in_saturation(submission, rng):
+    """Float32 gradients stay float32, and where sigmoid or tanh is flat the gradient is 0 and not undefined."""
+    z = np.array([-1000.0, -800.0, -1.5, 0.5, 800.0, 1000.0])
+    da = rng.standard_normal(z.shape)
+    for kind in KINDS:
+        for dtype in (np.float64, np.float32):
+            _, cache = submission.act_forward(z.astype(dtype), kind)
+            dz = submission.act_backward(noncontiguous(da.astype(dtype)), cache)
+            leaf_z = leaf(z)
+            ACTIVATE[kind](leaf_z).backward(torch.tensor(da))
+            assert_close(dz, leaf_z.grad.numpy().astype(dtype), name=f"dz of {kind}")
+
+
+@check("act_backward", points=0.5)
+def test_activation_gradient_leaves_its_arguments_alone(submission, rng):
+    """The backward pass of an activation gives a new array, the same one each time, and wants the shape of z."""
+    for kind in KINDS:
+        z, da = np.abs(off_the_kink(rng, (3, 4))), rng.standard_normal((3, 4))
+        _, cache = submission.act_forward(z, kind)
+        seen = observe(submission.act_backward)(da, cache)
+        assert_leaves_arguments_alone(seen, argument="0")
+        assert_close(submission.act_backward(da, cache), seen.value, name=f"dz of {kind}, called again")
+        for bad in (da[:1], da[0], da.T):
+            assert_raises(ValueError, submission.act_backward, bad, cache)
+
+
+@check("act_backward", points=0.5)
+def test_activation_gradient_needs_no_loop(submission, rng):
+    """Gradients of activations are computed on whole arrays, whatever their size."""
+    for kind in KINDS:
+        calls = []
+        for shape in [(2, 2), (9, 8)]:
+            z, da = off_the_kink(rng, shape), rng.standard_normal(shape)
+            calls.append((da, submission.act_forward(z, kind)[1]))
+        _, dz = assert_flat_cost(submission.act_backward, *calls)
+        leaf_z = leaf(z)
+        ACTIVATE[kind](leaf_z).backward(torch.tensor(da))
+        assert_close(dz, leaf_z.grad.numpy(), name=f"dz of {kind}")
+
+
+# --- softmax cross-entropy -------------------------------------------------------------------------------------------
+
+
+def mean_loss(logits, y):
+    """The loss of float64 logits, in torch."""
+    return torch.nn.functional.cross_entropy(torch.as_tensor(logits), torch.as_tensor(np.array(y)))
+
+
+def loss_and_gradient(logits, y):
+    z = leaf(logits)
+    loss = mean_loss(z, y)
+    loss.backward()
+    return loss.item(), z.grad.numpy()
+
+
+def draw_scores(rng, n, k):
+    """Logits and labels; the first and the last class occur where there is room for both."""
+    y = rng.integers(0, k, n)
+    y[0], y[-1] = 0, k - 1
+    return rng.standard_normal((n, k)) * 2, y
+
+
+@check("softmax_xent", points=2)
+def test_loss_is_logsumexp_minus_the_right_logit(submission, rng):
+    """The loss averages logsumexp(z) minus the logit of the label over the batch."""
+    for n, k in [(1, 2), (3, 1), (2, 2), (3, 3), (5, 4)]:
+        logits, y = draw_scores(rng, n, k)
+        loss, _ = submission.softmax_xent(logits, y)
+        assert_close(loss, mean_loss(logits, y).item(), name="loss")
+
+
+@check("softmax_xent", points=2)
+def test_logit_gradient_matches_autograd(submission, rng):
+    """The gradient of the loss agrees with automatic differentiation."""
+    for n, k in [(1, 2), (3, 1), (2, 2), (3, 3), (5, 4)]:
+        logits, y = draw_scores(rng, n, k)
+        _, dlogits = submission.softmax_xent(logits, y)
+        assert_close(dlogits, loss_and_gradient(logits, y)[1], name="dlogits")
+
+
+@check("softmax_xent", points=1)
+def test_logit_gradient_matches_central_differences(submission, rng):
+    """Nudging any single logit changes the mean loss as its gradient says."""
+    for n, k in [(1, 2), (4, 3)]:
+        logits, y = draw_scores(rng, n, k)
+        _, dlogits = submission.softmax_xent(logits, y)
+
+        def loss(z, rows=np.arange(n), y=y):
+            return (np.log(np.exp(z).sum(axis=1)) - z[rows, y]).mean()
+
+        assert_close(dlogits, central_differences(loss, logits), name="dlogits", rtol=1e-7)
+
+
+@check("softmax_xent", points=1)
+def test_a_constant_added_to_a_row_changes_nothing(submission, rng):
+    """Softmax sees only differences of logits: a constant added to each row changes neither loss nor gradient."""
+    logits, y = draw_scores(rng, 4, 3)
+    shift = np.array([[0.0], [-3.0], [300.0], [-900.0]])
+    expected = loss_and_gradient(logits, y)
+    assert_close(submission.softmax_xent(logits + shift, y), expected, name="(loss, dlogits)")
+
+
+@check("softmax_xent", points=1.5)
+def test_huge_logits_do_not_overflow(submission, rng):
+    """Logits of size 1000 overflow nowhere, not even when the rows of one batch lie far apart."""
+    logits = np.array([[1000.0, 999.0, -1000.0], [-1000.0, -1000.0, -998.0], [1000.0, -1000.0, 0.0]])
+    for y in ([0, 2, 1], [1, 0, 2]):
+        expected = loss_and_gradient(logits, y)
+        for function in (submission.softmax_xent, strict_floats(submission.softmax_xent)):
+            loss, dlogits = function(logits, np.array(y))
+            assert_close(loss, expected[0], name="loss")
+            assert_close(dlogits, expected[1], name="dlogits")
+
+
+@check("softmax_xent", points=1)
+def test_a_hopeless_label_costs_its_distance_from_the_best(submission, rng):
+    """A label whose probability underflows to 0 still has a finite loss: how far its logit lies below the others."""
+    logits, y = np.array([[0.0, -1000.0, 0.0]]), np.array([1])
+    loss, dlogits = submission.softmax_xent(logits, y)
+    assert_close(loss, 1000 + np.log(2.0), name="loss")
+    assert_close(dlogits, np.array([[0.5, -1.0, 0.5]]), name="dlogits")
+
+
+@check("softmax_xent", points=1)
+def test_softmax_xent_keeps_float32_in_any_memory_layout(submission, rng):
+    """Float32 logits give a float32 gradient, and strided or column-major arrays give the same numbers."""
+    logits, y = draw_scores(rng, 5, 4)
+    for arranged in (noncontiguous(logits), fortran(logits)):
+        assert_close(submission.softmax_xent(arranged, noncontiguous(y)), loss_and_gradient(logits, y), name="result")
+    loss, dlogits = submission.softmax_xent(logits.astype(np.float32), y)
+    expected = loss_and_gradient(logits, y)
+    assert_close(loss, expected[0], name="loss", rtol=1e-5)  # computed in float32
+    assert_close(dlogits, expected[1].astype(np.float32), name="dlogits in float32")
+
+
+@check("softmax_xent", points=0.5)
+def test_softmax_xent_leaves_its_arguments_alone(submission, rng):
+    """The loss writes to neither logits nor labels and returns a new array."""
+    for n, k in [(1, 1), (5, 4)]:
+        logits, y = draw_scores(rng, n, k)
+        assert_leaves_arguments_alone(observe(submission.softmax_xent)(logits, y))
+
+
+@check("softmax_xent", points=1)
+def test_softmax_xent_refuses_bad_labels_and_shapes(submission, rng):
+    """Labels outside 0 to K-1, labels that are not integers, and shapes that do not fit are errors."""
+    logits, y = rng.standard_normal((3, 4)), np.array([0, 3, 2])
+    bad = [np.array([0, 4, 2]), np.array([0, -1, 2]), y.astype(float), y[:2], y[:, None], np.array([1])]
+    for labels in bad:
+        assert_raises(ValueError, submission.softmax_xent, logits, labels)
+    assert_raises(ValueError, submission.softmax_xent, logits[0], y)
+    assert_raises(ValueError, submission.softmax_xent, logits[:, :, None], y)
+
+
+@check("softmax_xent", points=0.5)
+def test_softmax_xent_needs_no_loop(submission, rng):
+    """Loss and gradient are computed on the whole batch at once."""
+    small, large = draw_scores(rng, 2, 3), draw_scores(rng, 12, 9)
+    _, result = assert_flat_cost(submission.softmax_xent, small, large)
+    assert_close(result, loss_and_gradient(*large), name="(loss, dlogits)")
+
+
+# --- MLP -------------------------------------------------------------------------------------------------------------
+
+
+@in_worker
+def set_params(model, values):
+    for name in values:
+        model.params[name][...] = values[name]
+
+
+def draw_params(rng, sizes):
+    """Weights and biases of order 1, no bias 0."""
+    params = {}
+    for i, (d, m) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        params[f"W{i}"] = rng.standard_normal((d, m)) / np.sqrt(d)
+        params[f"b{i}"] = rng.standard_normal(m) * 0.5
+    return params
+
+
+def torch_mlp(params, x, kind):
+    """(logits, hidden pre-activations) of float64 tensors."""
+    h, hidden, depth = x, [], len(params) // 2
+    for i in range(depth):
+        h = h @ params[f"W{i}"] + params[f"b{i}"]
+        if i < depth - 1:
+            hidden.append(h)
+            h = ACTIVATE[kind](h)
+    return h, hidden
+
+
+def mlp_gradients(params, x, dlogits, kind):
+    leaves = {name: leaf(value) for name, value in params.items()}
+    torch_mlp(leaves, torch.tensor(x), kind)[0].backward(torch.tensor(dlogits))
+    return {name: value.grad.numpy() for name, value in leaves.items()}
+
+
+def draw_network(rng, sizes, kind, n=3):
+    """Parameters, inputs and an upstream gradient with no hidden pre-activation at the kink of relu."""
+    while True:
+        params, x = draw_params(rng, sizes), rng.standard_normal((n, sizes[0]))
+        _, hidden = torch_mlp({k: torch.tensor(v) for k, v in params.items()}, torch.tensor(x), kind)
+        if all(z.abs().min() > 1e-3 for z in hidden):
+            return params, x, rng.standard_normal((n, sizes[-1]))
+
+
+@check("MLP", points=2)
+def test_network_forward_at_every_depth(submission, rng):
+    """Networks of one, two and four linear layers compute the right logits from whatever `params` holds."""
+    for sizes in NETWORKS:
+        for kind in KINDS:
+            model = submission.MLP(sizes, kind, rng)
+            params, x, _ = draw_network(rng, sizes, kind)
+            set_params(model, params)
+            expected, _ = torch_mlp({k: torch.tensor(v) for k, v in params.items()}, torch.tensor(x), kind)
+            assert_close(model.forward(x), expected.numpy(), name="logits")
+
+
+@check("MLP", points=3.5)
+def test_network_gradients_match_autograd(submission, rng):
+    """The gradient of every weight and bias agrees with automatic differentiation at every depth."""
+    for sizes in NETWORKS:
+        for kind in KINDS:
+            model = submission.MLP(list(sizes), kind, rng)
+            params, x, dlogits = draw_network(rng, sizes, kind)
+            set_params(model, params)
+            model.forward(x)
+            assert_close(model.backward(dlogits), mlp_gradients(params, x, dlogits, kind), name="gradients")
+
+
+@check("MLP", points=2)
+def test_network_gradients_match_central_differences(submission, rng):
+    """Nudging any single weight or bias of a network changes the loss as its gradient says."""
+    for kind in KINDS:
+        sizes = (3, 4, 2, 2)
+        model = submission.MLP(sizes, kind, rng)
+        params, x, dlogits = draw_network(rng, sizes, kind)
+        set_params(model, params)
+        model.forward(x)
+        grads = model.backward(dlogits)
+        tensors = {name: torch.tensor(value) for name, value in params.items()}
+        numeric = {}
+        for name, value in params.items():
+
+            def loss(v, name=name, tensors=tensors, x=torch.tensor(x), dlogits=torch.tensor(dlogits), kind=kind):
+                return (dlogits * torch_mlp({**tensors, name: torch.tensor(v)}, x, kind)[0]).sum().item()
+
+            numeric[name] = central_differences(loss, value)
+        assert_close(grads, numeric, name="gradients", rtol=1e-7)
+
+
+@check("MLP", points=1)
+def test_a_unit_answers_to_its_whole_weighted_sum(submission, rng):
+    """The slope of a hidden unit is taken at its whole weighted sum, not at one term of it."""
+    for inputs in (1, 2, 4):
+        model = submission.MLP((inputs, 1, 1), "sigmoid", rng)
+        params, x, dlogits = draw_network(rng, (inputs, 1, 1), "sigmoid", n=1)
+        params = {**params, "W0": 3 * params["W0"], "b0": np.zeros(1)}
+        set_params(model, params)
+        model.forward(x)
+        grads = model.backward(dlogits)
+        s = 1 / (1 + np.exp(-(x[0] * params["W0"][:, 0]).sum()))
+        expected = x.T * s * (1 - s) * params["W1"] * dlogits  # (inputs, 1)
+        assert_close(grads["W0"], expected, name="gradient of W0")
+
+
+def assert_spread(W, std):
+    """A large weight matrix has mean 0 and this standard deviation; 5 % is thirty times the sampling error."""
+    assert_close(W.std(), std, name="standard deviation of the weights", rtol=0.05, atol=0)
+    assert_close(W.mean(), 0.0, name="mean of the weights", atol=0.05 * std)
+
+
+@check("MLP", points=1)
+def test_relu_layers_start_with_he_weights(submission, rng):
+    """Where a relu follows, weights start with variance 2 over the number of inputs, which keeps signals alive."""
+    for d, m in [(400, 400), (300, 600)]:
+        params = submission.MLP((d, m, 2), "relu", rng).params
+        assert_spread(params["W0"], np.sqrt(2 / d))
+
+
+@check("MLP", points=1)
+def test_other_layers_start_with_xavier_weights(submission, rng):
+    """Before sigmoid or tanh, and in the last layer, weights start with variance 2 over fan-in plus fan-out."""
+    for sizes, kind in [((400, 400, 2), "tanh"), ((300, 600, 2), "sigmoid"), ((300, 600), "relu"), ((400, 400), "tanh")]:
+        params = submission.MLP(sizes, kind, rng).params
+        assert_spread(params["W0"], np.sqrt(2 / (sizes[0] + sizes[1])))
+
+
+@check("MLP", points=1)
+def test_a_new_network_depends_on_its_generator_alone(submission, rng):
+    """Equal generators give equal networks, the next network differs, biases start at 0, nothing else is random."""
+    seed = int(rng.integers(1 << 30))
+    for kind in KINDS:
+        generator = np.random.default_rng(seed)
+        first = observe(submission.MLP)((4, 5, 3), kind, generator)
+        second = submission.MLP((4, 5, 3), kind, generator).params
+        again = submission.MLP((4, 5, 3), kind, np.random.default_rng(seed)).params
+        assert_true(not first.used_global_random, "the weights should be drawn from the given generator alone")
+        params = first.value.params
+        assert_close(params, again, name="params of two networks from equal generators", rtol=0)
+        assert_true(
+            (params["W0"] != second["W0"]).all(), "a second network from the same generator should be a new draw"
+        )
+        assert_close(params["b0"], np.zeros(5), name="b0", rtol=0, atol=0)
+        assert_close(params["b1"], np.zeros(3), name="b1", rtol=0, atol=0)
+
+
+@check("MLP", points=1)
+def test_a_pass_leaves_the_parameters_and_its_arguments_alone(submission, rng):
+    """Forward and backward change no weight, not in the last bit, and write to no argument."""
+    for sizes in [(3, 2), (4, 5, 3)]:
+        model = submission.MLP(sizes, "relu", rng)
+        params, x, dlogits = draw_network(rng, sizes, "relu")
+        set_params(model, params)
+        assert_leaves_arguments_alone(observe(model.forward)(x))
+        assert_leaves_arguments_alone(observe(model.backward)(dlogits))
+        assert_close(model.params, params, name="params after a pass", rtol=0, atol=0)
+
+
+@check("MLP", points=1)
+def test_backward_belongs_to_the_latest_forward_of_its_own_model(submission, rng):
+    """Gradients are those of the model's latest batch, add up over no calls, and no model disturbs another."""
+    sizes, kind = (4, 3, 2), "tanh"
+    models, draws = [], []
+    for _ in range(2):
+        models.append(submission.MLP(sizes, kind, rng))
+        draws.append(draw_network(rng, sizes, kind))
+        set_params(models[-1], draws[-1][0])
+    models[0].forward(rng.standard_normal((3, 4)))
+    models[0].forward(draws[0][1])
+    models[1].forward(draws[1][1])
+    for i in (0, 0, 1):
+        grads = models[i].backward(draws[i][2])
+        assert_close(grads, mlp_gradients(*draws[i], kind), name="gradients")
+
+
+@check("MLP", points=0.5)
+def test_network_refuses_bad_arguments(submission, rng):
+    """A network needs at least two sizes of at least 1, a known activation, and batches that fit."""
+    for sizes in [(3,), (3, 0, 2), (3, -1)]:
+        assert_raises(ValueError, submission.MLP, sizes, "relu", rng)
+    assert_raises(ValueError, submission.MLP, (3, 4, 2), "softplus", rng)
+    assert_raises(ValueError, submission.MLP, (3, 2), "softplus", rng)
+    model = submission.MLP((3, 4, 2), "tanh", rng)
+    for shape in [(5, 4), (3,)]:
+        assert_raises(ValueError, model.forward, rng.standard_normal(shape))
+    model.forward(rng.standard_normal((5, 3)))
+    for shape in [(5, 1), (1, 2), (2,)]:
+        assert_raises(ValueError, model.backward, rng.standard_normal(shape))
+
+
+# --- gradient checking -----------------------------------------------------------------------------------------------
+
+
+def coupled(x):
+    """A function of an array in which every element matters to the slope along every other."""
+    flat = torch.as_tensor(x).reshape(-1)
+    weights = torch.linspace(0.5, 1.5, flat.numel(), dtype=torch.float64)
+    return torch.sin((flat * weights).sum()) * (1 + (flat**2).sum()) + (flat**3).sum()
+
+
+@check("numeric_gradient", points=1.5)
+def test_numeric_gradient_of_a_coupled_function(submission, rng):
+    """The numeric gradient has the shape of x and agrees with the true one, each element probed by itself."""
+    for shape in [(1,), (3,), (2, 3), (2, 1, 2)]:
+        x = rng.standard_normal(shape)
+        grad = submission.numeric_gradient(lambda v: coupled(v.copy()).item(), x)
+        exact = leaf(x)
+        coupled(exact).backward()
+        assert_close(grad, exact.grad.numpy(), name="gradient", rtol=1e-7)  # central differences
+
+
+@check("numeric_gradient", points=1.5)
+def test_numeric_gradient_restores_x_bit_for_bit(submission, rng):
+    """After the last probe x holds exactly the bits it held before the first."""
+    for shape in [(1,), (3, 4)]:
+        seen = observe(submission.numeric_gradient)(lambda v: float((v**2).sum()), rng.standard_normal(shape))
+        assert_leaves_arguments_alone(seen)
+
+
+@check("numeric_gradient", points=1.5)
+def test_numeric_gradient_of_scalars_and_strided_arrays(submission, rng):
+    """A 0-d array, a strided view and a column-major array are probed like any other array."""
+    x = rng.standard_normal((2, 3))
+    for arranged in (noncontiguous(x), fortran(x), np.array(x[0, 0])):
+        grad = submission.numeric_gradient(lambda v: float((v**3).sum()), arranged, h=0.25)
+        assert_close(grad, 3 * np.array(arranged) ** 2 + 0.25**2, name="gradient")
+
+
+@check("numeric_gradient", points=0.5)
+def test_numeric_gradient_refuses_float32_and_bad_steps(submission, rng):
+    """Differences of float32 numbers are mostly rounding error, and a step must be positive."""
+    x = rng.standard_normal(3)
+    for bad in (x.astype(np.float32), np.arange(3)):
+        assert_raises(ValueError, submission.numeric_gradient, lambda v: float(v.sum()), bad)
+    for h in (0.0, -1e-5):
+        assert_raises(ValueError, submission.numeric_gradient, lambda v: float(v.sum()), x, h)
+
+
+@check("relative_error", points=1.5)
+def test_relative_error_is_the_worst_over_single_elements(submission, rng):
+    """Each element is compared on its own scale, pairs of tiny numbers on the scale 1e-8, and the worst one counts."""
+    scale = np.array([[1.0], [1e-6], [1e-9]])
+    for rows in (1, 2, 3):
+        a = rng.uniform(1.0, 2.0, (rows, 4)) * scale[:rows]
+        b = a * rng.uniform(0.9, 1.1, (rows, 4))
+        b[-1, 2] = -a[-1, 2] / 3
+        expected = max(
+            abs(p - q) / max(1e-8, abs(p) + abs(q)) for p, q in zip(a.ravel().tolist(), b.ravel().tolist(), strict=True)
+        )
+        assert_close(submission.relative_error(a, b), expected, name="relative error")
+    tiny = np.array([3e-10, -2e-9])
+    assert_close(submission.relative_error(tiny, -tiny), 0.4, name="relative error of tiny numbers")
+    assert_close(submission.relative_error(np.zeros(3), np.zeros(3)), 0.0, name="relative error of zeros")
+
+
+@check("relative_error", points=0.5)
+def test_relative_error_refuses_arrays_of_different_shape(submission, rng):
+    """Arrays of different shape have no relative error, even if NumPy would broadcast them."""
+    a = rng.standard_normal((3, 3))
+    for b in (a[0], a[:1], a[:, :2], a.ravel()):
+        assert_raises(ValueError, submission.relative_error, a, b)
+
+
+# --- Value -----------------------------------------------------------------------------------------------------------
+
+
+def run_program(leaves, program, everything=False):
+    """Compute one node after the other and return a weighted sum of all of them, so that each node matters."""
+    nodes = list(leaves)
+    for name, i, j in program:
+        a, b = nodes[i], nodes[j]
+        if name == "add":
+            nodes.append(a + b)
+        elif name == "sub":
+            nodes.append(a - b)
+        elif name == "mul":
+            nodes.append(a * b)
+        elif name == "div":
+            nodes.append(a / (b * b + 1.5))
+        elif name == "pow":
+            nodes.append((a * a + 0.5) ** -1.5)
+        elif name == "tanh":
+            nodes.append(a.tanh())
+        elif name == "exp":
+            nodes.append((0.5 * a.tanh()).exp())
+        elif name == "relu":
+            nodes.append(a.relu())
+    total = 0.1 * nodes[0]
+    for k, node in enumerate(nodes):
+        total = total + node * (0.3 + 0.1 * k)
+    return nodes if everything else total
+
+
+run_in_worker = in_worker(run_program)
+
+
+def draw_program(rng, length):
+    """Leaves and a random program whose relus stay off their kink."""
+    names = ["add", "sub", "mul", "div", "pow", "tanh", "exp", "relu"]
+    while True:
+        leaves = rng.uniform(-1.5, 1.5, 3)
+        program = []
+        for k in range(length):
+            i, j = rng.integers(0, 3 + k, 2).tolist()
+            program.append((names[int(rng.integers(len(names)))], i, j))
+        nodes = run_program([torch.tensor(v) for v in leaves], program, everything=True)
+        kinks = [abs(nodes[i].item()) for name, i, _ in program if name == "relu"]
+        if min(kinks, default=1.0) > 1e-3 and max(abs(node.item()) for node in nodes) < 50:
+            return leaves, program
+
+
+@check("Value", points=1)
+def test_powers_of_negative_zero_and_fractional_kind(submission, rng):
+    """The derivative of a power holds for negative, fractional and large exponents, and for bases at or below 0."""
+    x = rng.uniform(0.5, 2.0)
+    for base, n in [(x, 2), (x, 3.0), (x, -2), (x, 0.5), (x, 1), (-x, 3), (-x, 2), (-x, -1), (0.0, 2), (0.0, 1)]:
+        a = submission.Value(base)
+        result = a**n
+        (result * 3.0).backward()
+        assert_close(result.data, base**n, name="power")
+        assert_close(a.grad, 3.0 * n * base ** (n - 1), name="gradient of a power")
+
+
+@check("Value", points=1)
+def test_differences_and_quotients_of_two_values(submission, rng):
+    """In a - b and a / b the second operand has a gradient of its own, with its own sign."""
+    for sign in (1.0, -1.0):
+        x, y = (rng.uniform(0.5, 2.0, 2) * [1.0, sign]).tolist()
+        a, b = submission.Value(x), submission.Value(y)
+        difference = a - b
+        (difference * 2.0).backward()
+        assert_close((difference.data, a.grad, b.grad), (x - y, 2.0, -2.0), name="difference and its gradients")
+        a, b = submission.Value(x), submission.Value(y)
+        quotient = a / b
+        (quotient * 2.0).backward()
+        expected = x / y, 2 / y, -2 * x / y**2
+        assert_close((quotient.data, a.grad, b.grad), expected, name="quotient and its gradients")
+
+
+@check("Value", points=1)
+def test_a_value_waits_for_all_its_consumers(submission, rng):
+    """In b + b * b, and deeper in (a + a) * (a + a), a value passes its gradient on when all its uses have reported."""
+    x = rng.uniform(0.5, 2.0)
+    a = submission.Value(x)
+    b = a * 3.0
+    ((b + b * b) * 2.0).backward()
+    expected = 2 * (1 + 6 * x), 6 * (1 + 6 * x)
+    assert_close((b.grad, a.grad), expected, name="gradients of b + b * b at b and at its input")
+    a = submission.Value(x)
+    ((a + a) * (a + a)).backward()
+    assert_close(a.grad, 8 * x, name="gradient of (a + a) * (a + a)")
+
+
+@check("Value", points=2)
+def test_the_order_of_operands_does_not_matter(submission, rng):
+    """In b * b + b the longer way comes first; the gradient is the same as for b + b * b."""
+    x = rng.uniform(0.5, 2.0)
+    a = submission.Value(x)
+    b = a * 3.0
+    ((b * b + b) * 2.0).backward()
+    expected = 2 * (1 + 6 * x), 6 * (1 + 6 * x)
+    assert_close((b.grad, a.grad), expected, name="gradients of b * b + b at b and at its input")
+
+
+@check("Value", points=2)
+def test_random_graphs_match_autograd(submission, rng):
+    """Values and gradients of random expressions agree with automatic differentiation."""
+    for length in (1, 2, 4, 8, 12, 12):
+        numbers, program = draw_program(rng, length)
+        leaves = [submission.Value(float(v)) for v in numbers]
+        result = run_in_worker(leaves, program)
+        result.backward()
+        exact = [leaf(v) for v in numbers]
+        expected = run_program(exact, program)
+        expected.backward()
+        assert_close(result.data, expected.item(), name="data")
+        assert_close([v.grad for v in leaves], [v.grad.item() for v in exact], name="gradients of the leaves")
+
+
+@check("Value", points=1)
+def test_random_graphs_match_central_differences(submission, rng):
+    """Nudging any leaf of a random expression changes its value as the gradient says."""
+    for length in (3, 6, 10):
+        numbers, program = draw_program(rng, length)
+        leaves = [submission.Value(float(v)) for v in numbers]
+        run_in_worker(leaves, program).backward()
+
+        def value(v, program=program):
+            return run_program([torch.tensor(e) for e in v], program).item()
+
+        gradient = np.array([v.grad for v in leaves])
+        assert_close(gradient, central_differences(value, numbers), name="gradients of the leaves", rtol=1e-7)
+
+
+@check("Value", points=1)
+def test_values_with_equal_numbers_are_different_nodes(submission, rng):
+    """Two values that happen to hold the same number keep their own gradients."""
+    x = rng.uniform(1.0, 2.0)
+    a, b, c = (submission.Value(x) for _ in range(3))
+    (a * b * 2.0 + b * c + a).backward()
+    assert_close((a.grad, b.grad, c.grad), (2 * x + 1, 3 * x, x), name="gradients of three equal values")
+
+
+@in_worker
+def long_chain(x, links):
+    y = x
+    for _ in range(links):
+        y = y * 0.999 + x
+    return y
+
+
+@check("Value", points=1.5)
+def test_a_graph_may_be_thousands_of_values_deep(submission, rng):
+    """Long computations make deep graphs, deeper than the limit of recursive calls."""
+    for links in (3, 2500):  # each link is two values deep
+        x = submission.Value(float(rng.uniform(0.5, 2.0)))
+        long_chain(x, links).backward()
+        slope = 1.0
+        for _ in range(links):
+            slope = slope * 0.999 + 1.0
+        assert_close(x.grad, slope, name="gradient at the start of the chain")
+
+
+@in_worker
+def double(x, times):
+    for _ in range(times):
+        x = x + x
+    return x
+
+
+@check("Value", points=1)
+def test_backward_visits_each_value_once(submission, rng):
+    """The work grows with the number of values, not with the number of ways through the graph."""
+    counts = []
+    for times in (4, 12):  # 16 and 4096 ways from the end to the start
+        x = submission.Value(1.0)
+        y = double(x, times)
+        y.backward()
+        assert_close(x.grad, 2.0**times, name="gradient after repeated doubling")
+        counts.append(operations(y.backward)().count)
+    assert_true(counts[0] > 0, "backward should do its work in the submitted file")
+    assert_true(
+        counts[1] < 6 * counts[0],  # three times as many values
+        "the work of backward should grow with the number of values, not with the number of ways through the graph",
+    )
+
+
+@check("Value", points=1.5)
+def test_a_second_pass_adds_its_own_gradients_once(submission, rng):
+    """Passes add up in the leaves, as if each ran on a fresh graph; values that are not asked keep their gradient."""
+    x, y = rng.uniform(0.5, 2.0, 2).tolist()
+    a, b = submission.Value(x), submission.Value(y)
+    assert_close((a.grad, b.grad), (0.0, 0.0), name="gradients before any pass")
+    shared = a * b
+    first, second = shared * a, shared + b
+    first.backward()
+    once = (2 * x * y, x**2)
+    assert_close((a.grad, b.grad), once, name="gradients after one pass")
+    assert_close(second.grad, 0.0, name="gradient of a value that the first one does not depend on")
+    first.backward()
+    assert_close((a.grad, b.grad), (2 * once[0], 2 * once[1]), name="gradients after the same pass twice")
+    second.backward()
+    assert_close((a.grad, b.grad), (2 * once[0] + y, 2 * once[1] + x + 1), name="gradients after another pass")
+
+
+@check("Value", points=0.5)
+def test_relu_of_zero_is_flat_and_exponents_are_numbers(submission, rng):
+    """The derivative of relu at 0 is 0 here too, and an exponent that is a value is an error."""
+    a = submission.Value(0.0)
+    (a.relu() + 2.0 * a).backward()
+    assert_close(a.grad, 2.0, name="gradient at the kink")
+    b = submission.Value(rng.uniform(1.0, 2.0))
+    assert_raises(ValueError, operator.pow, b, a)
