@@ -81,9 +81,7 @@ def momentum(
     raise NotImplementedError("momentum")
 
 
-def adagrad(
-    w: np.ndarray, g: np.ndarray, state: State, *, lr: float, eps: float = 1e-10
-) -> tuple[np.ndarray, State]:
+def adagrad(w: np.ndarray, g: np.ndarray, state: State, *, lr: float, eps: float = 1e-10) -> tuple[np.ndarray, State]:
     """One step of Adagrad.
 
     G_new = G + g²                       (G = 0 before the first step)

@@ -31,6 +31,11 @@ def can_fork() -> bool:
     return sys.platform == "linux" and all(hasattr(module, name) for module, name in needed)
 
 
+def weakest_level() -> str:
+    """The level of workers that are started instead of forked."""
+    return "limited" if sys.platform == "darwin" else "accident-only"
+
+
 class JudgeDied(Exception):
     """A judge's channel closed or fell silent in the middle of a job."""
 
@@ -81,8 +86,9 @@ class JudgeChannel:
 class Engine:
     """Makes judges; subclasses differ in how."""
 
-    def __init__(self, course: Course, course_file: Path, topics: list[str]) -> None:
+    def __init__(self, course: Course, course_file: Path, topics: list[str], seed: int | None = None) -> None:
         self.course, self.course_file, self.topics = course, course_file, topics
+        self.seed = course.seed if seed is None else seed
         self.kinds = sorted({course.topic(t).kind for t in topics})
         self.catalogue: dict[str, Any] = {}
         self.level = "accident-only"
@@ -99,7 +105,7 @@ class Engine:
 
     def _command(self, *more: str) -> list[str]:
         judge = [sys.executable, "-I", "-B", "-m", "grader.judge", str(self.course_file), ",".join(self.topics)]
-        return [*judge, *more]
+        return [*judge, str(self.seed), *more]
 
 
 class SpawnEngine(Engine):
@@ -107,6 +113,7 @@ class SpawnEngine(Engine):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        self.level = weakest_level()
         self.processes: list[subprocess.Popen[str]] = []
         self.spare: JudgeChannel | None = None
 
@@ -139,8 +146,8 @@ class SpawnEngine(Engine):
 class ForkEngine(Engine):
     """One mother that forks warm judges, and one zygote for each kind of worker, shared by all judges."""
 
-    def __init__(self, course: Course, course_file: Path, topics: list[str], without: tuple[str, ...] = ()) -> None:
-        super().__init__(course, course_file, topics)
+    def __init__(self, *args: Any, without: tuple[str, ...] = ()) -> None:
+        super().__init__(*args)
         self.without = without  # walls taken away, by the engine's own tests alone
         self.lock = threading.Lock()
         self.mother: _Process | None = None
@@ -288,8 +295,10 @@ class _Process:
         self.process.wait()
 
 
-def make_engine(course: Course, course_file: Path, topics: list[str], without: tuple[str, ...] = ()) -> Engine:
+def make_engine(
+    course: Course, course_file: Path, topics: list[str], seed: int | None = None, *, without: tuple[str, ...] = ()
+) -> Engine:
     """The engine for this system; `without` takes walls away and is for the engine's own tests."""
     if can_fork():
-        return ForkEngine(course, course_file, topics, without)
-    return SpawnEngine(course, course_file, topics)
+        return ForkEngine(course, course_file, topics, seed, without=without)
+    return SpawnEngine(course, course_file, topics, seed)

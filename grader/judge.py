@@ -387,12 +387,12 @@ def _line_output() -> IO[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m grader.judge COURSE.YML TOPIC,TOPIC [CONTROL_FD]`"""
+    """`python -m grader.judge COURSE.YML TOPIC,TOPIC SEED [CONTROL_FD]`"""
     from grader.worker import sandbox
 
     sandbox.protect_judge()
-    course = load_course(Path(arguments[0]))
-    control = int(arguments[2]) if len(arguments) > 2 else None
+    course = load_course(Path(arguments[0])).model_copy(update={"seed": int(arguments[2])})
+    control = int(arguments[3]) if len(arguments) > 3 else None
     if control is None:
         _line_output()
     judge = Judge(course, arguments[1].split(","))

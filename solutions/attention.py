@@ -272,9 +272,9 @@ class MultiHead:
             xq: (N, Lq, d_model) float tensor.
             xkv: (N, Lk, d_model) tensor of the same dtype.
             mask: boolean tensor, True where a query may attend to a key; None allows everything. Its shape is
-                one that broadcasts to (Lq, Lk): the same for every example and head;
-                or with three axes one that broadcasts to (N, Lq, Lk): the same for every head;
-                or with four axes one that broadcasts to (N, h, Lq, Lk).
+                with one or two axes one that broadcasts to (Lq, Lk): the same for every example and head;
+                with three axes one that broadcasts to (N, Lq, Lk): the same for every head;
+                with four axes one that broadcasts to (N, h, Lq, Lk).
 
         Returns:
             (N, Lq, d_model) tensor of the dtype of xq: the output alone.

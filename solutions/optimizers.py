@@ -36,6 +36,8 @@ def _check(w: np.ndarray, g: np.ndarray, *non_negative: float, averages: tuple[f
         raise ValueError("lr, eps and weight_decay must not be negative")
     if not all(0 <= value < 1 for value in averages):
         raise ValueError("the coefficients of averages lie in 0 <= value < 1")
+
+
 ### END SOLUTION
 
 
@@ -102,9 +104,7 @@ def momentum(
     ### END SOLUTION
 
 
-def adagrad(
-    w: np.ndarray, g: np.ndarray, state: State, *, lr: float, eps: float = 1e-10
-) -> tuple[np.ndarray, State]:
+def adagrad(w: np.ndarray, g: np.ndarray, state: State, *, lr: float, eps: float = 1e-10) -> tuple[np.ndarray, State]:
     """One step of Adagrad.
 
     G_new = G + g²                       (G = 0 before the first step)

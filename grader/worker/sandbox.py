@@ -20,11 +20,15 @@ from operator import itemgetter
 
 from grader.worker.syscalls import AUDIT_ARCH, TABLES
 
-if os.name == "posix":
+try:
     import fcntl
     import resource
 
-LINUX = sys.platform.startswith("linux")
+    POSIX = os.name == "posix"
+except ImportError:  # Windows
+    POSIX = False
+
+LINUX = POSIX and sys.platform.startswith("linux")
 WALLS = frozenset({
     "session", "parent-death", "descriptors", "identity", "capabilities", "dumpable", "rlimits", "landlock",
     "sealing", "seccomp", "seatbelt",
@@ -108,7 +112,7 @@ def confine(walls: Walls, *, memory_bytes: int, cpu_seconds: int) -> None:
 
     A step that fails raises OSError; the caller then ends the process and runs no student's code in the open.
     """
-    if os.name != "posix":
+    if not POSIX:
         return
     _raise(walls, {
         "session": os.setsid,  # no terminal to push keystrokes into, a process group of its own
@@ -120,7 +124,7 @@ def confine(walls: Walls, *, memory_bytes: int, cpu_seconds: int) -> None:
 
 def confine_spawned(walls: Walls, *, memory_bytes: int, cpu_seconds: int) -> None:
     """The same for a worker that was started as a process of its own and has called `prepare` itself."""
-    if os.name != "posix":
+    if not POSIX:
         return
     _raise(walls, {
         "identity": lambda: _leave_root(walls),
@@ -749,7 +753,7 @@ def _describe_memory(walls: Walls) -> str:
 
 
 def _describe_identity(walls: Walls) -> str:
-    if os.name != "posix":
+    if not POSIX:
         return "the user's own"
     if walls.spare_user is None:
         return f"user {os.geteuid()}, the caller's own"

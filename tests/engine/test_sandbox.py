@@ -1,12 +1,13 @@
-"""Each wall by itself: what it refuses, what it lets pass, and that the refused thing works once the wall is gone.
+"""Each wall by itself: what it refuses, what it lets pass, and that the refused thing works when it is gone.
 
-An attempt is a few lines of Python that run in a confined child of a fresh process, and end in the word `done`.
+An attempt is a few lines of Python that run in a confined child of a fresh process and end in the word `done`.
 Where something can be seen from outside (a file, a connection, a process), the test looks there.
 """
 
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
 import os
 import platform
@@ -24,17 +25,20 @@ from pathlib import Path
 import pytest
 
 from grader.worker import sandbox
-from grader.worker.syscalls import TABLES
+from grader.worker.syscalls import AUDIT_ARCH, TABLES
 
 ROOT = Path(__file__).parents[2]
 LINUX_ONLY = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the walls of Linux")
-ROOT_ONLY = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives up being root")
+ROOT_ONLY = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives up being root"
+)
 MEMORY = 256 << 20
 
 DRIVER = """
 import json, os, signal, sys
 spec = json.loads(sys.argv[1])
-sys.path.insert(0, spec["root"])
+sys.path[:0] = [spec["root"]]
+sys.path += [spec["library"]]
 from grader.worker import sandbox
 {before}
 walls = sandbox.prepare(spec["readable"], without=frozenset(spec["without"]), _landlock_abi=spec["abi"])
@@ -68,9 +72,16 @@ class Outcome:
         return self.said.endswith("done")
 
 
+def library() -> str:
+    """Where numpy is: usually, but not always, the interpreter's own site-packages."""
+    found = importlib.util.find_spec("numpy")
+    assert found and found.origin
+    return str(Path(found.origin).parents[1])
+
+
 def python_folders() -> list[str]:
     paths = sysconfig.get_paths()
-    return [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")] + ["/lib", "/usr/lib", "/lib64"]
+    return [paths["stdlib"], paths["platstdlib"], paths["purelib"], library(), "/lib", "/usr/lib", "/lib64"]
 
 
 def command(
@@ -82,9 +93,15 @@ def command(
     cpu: int = 10,
 ) -> list[str]:
     spec = {
-        "root": str(ROOT), "readable": python_folders() if readable is None else readable, "without": sorted(without),
-        "abi": abi, "memory": MEMORY, "cpu": cpu, "attempt": attempt,
-    }  # fmt: skip
+        "root": str(ROOT),
+        "library": library(),
+        "readable": python_folders() if readable is None else readable,
+        "without": sorted(without),
+        "abi": abi,
+        "memory": MEMORY,
+        "cpu": cpu,
+        "attempt": attempt,
+    }
     return [sys.executable, "-I", "-B", "-c", DRIVER.format(before=before), json.dumps(spec)]
 
 
@@ -109,7 +126,7 @@ def strong(level: str) -> None:
         pytest.skip(f"this kernel offers the level {level} only")
 
 
-# ---- what a student's program could try, and every wall that stops it by itself ------------------------------------
+# ---- what a student's program could try, and every wall that stops it by itself ----------------------------
 
 
 @dataclass
@@ -207,14 +224,26 @@ NO_DISK = frozenset({"landlock", "seccomp"})
 # name: (attempt, seen from outside, the walls of which each suffices)
 ATTEMPTS = {
     "read a file": ("print(open({SECRET!r}).read())", was_read, {"landlock", "sealing"}),
-    "read through proc": ("print(open('/proc/self/root' + {SECRET!r}).read())", was_read, {"landlock", "sealing"}),
+    "read through proc": (
+        "print(open('/proc/self/root' + {SECRET!r}).read())",
+        was_read,
+        {"landlock", "sealing"},
+    ),
     "list a folder": ("os.listdir('/etc')", had_its_way, {"landlock", "sealing"}),
     "write a file": (WRITE_LITTLE, was_written, NO_DISK),
     "make a folder": ("os.mkdir({CANARY!r})", was_written, NO_DISK),
     "make a link": ("os.symlink('/etc', {CANARY!r})", was_written, NO_DISK),
     "move a file": ("os.rename({SECRET!r}, {CANARY!r})", was_written, NO_DISK),
-    "connect by TCP": ("import socket; socket.create_connection(('127.0.0.1', {PORT}))", was_reached, NO_DISK),
-    "send by UDP": ("import socket; socket.socket(type=2).sendto(b'x', ('127.0.0.1', 9))", had_its_way, {"seccomp"}),
+    "connect by TCP": (
+        "import socket; socket.create_connection(('127.0.0.1', {PORT}))",
+        was_reached,
+        NO_DISK,
+    ),
+    "send by UDP": (
+        "import socket; socket.socket(type=2).sendto(b'x', ('127.0.0.1', 9))",
+        had_its_way,
+        {"seccomp"},
+    ),
     "connect by name": (BY_NAME, was_reached_by_name, NO_DISK),
     "fork": (DAEMON, had_two_processes, {"seccomp"}),
     "run a program": ("os.execv('/bin/echo', ['echo', '-n', 'done'])", had_its_way, NO_DISK),
@@ -250,10 +279,15 @@ def _unsealed(wall: str) -> set[str]:
 def test_refusals_come_as_errors_that_tell_the_cases_apart(outside: Outside) -> None:
     """Reading is a PermissionError, writing a read-only file system: the report can say what was tried."""
     refusals = {
-        "open({SECRET!r})": errno.EACCES, "open({CANARY!r}, 'w')": errno.EROFS, "os.mkdir('/tmp/x')": errno.EROFS,
-        "os.fork()": errno.EPERM, "import socket; socket.socket()": errno.EPERM, "os.kill(1, 0)": errno.EPERM,
-        "import subprocess; subprocess.run(['true'])": errno.EPERM, "os.memfd_create('x')": errno.EPERM,
-    }  # fmt: skip
+        "open({SECRET!r})": errno.EACCES,
+        "open({CANARY!r}, 'w')": errno.EROFS,
+        "os.mkdir('/tmp/x')": errno.EROFS,
+        "os.fork()": errno.EPERM,
+        "import socket; socket.socket()": errno.EPERM,
+        "os.kill(1, 0)": errno.EPERM,
+        "import subprocess; subprocess.run(['true'])": errno.EPERM,
+        "os.memfd_create('x')": errno.EPERM,
+    }
     for attempt, number in refusals.items():
         assert confined(attempt.format(**outside.places)).said.split()[1] == str(number), attempt
 
@@ -278,7 +312,7 @@ def test_every_version_of_landlock_guards_the_files(abi: int, outside: Outside) 
     assert re.search(rf"Landlock ABI [1-{abi}]:", outcome.walls["files"])
 
 
-# ---- the steps before the two great walls ---------------------------------------------------------------------------
+# ---- the steps before the two great walls ------------------------------------------------------------------
 
 
 @LINUX_ONLY
@@ -293,7 +327,9 @@ def test_worker_leads_a_session_of_its_own() -> None:
 def test_worker_dies_with_the_zygote(without: set[str]) -> None:
     """Killed with the zygote it leaves its output at an end; without the wall it lives on."""
     attempt = "import time; print(os.getpid(), flush=True); time.sleep(8)"
-    zygote = subprocess.Popen(command(attempt, frozenset(without)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    zygote = subprocess.Popen(
+        command(attempt, frozenset(without)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     assert zygote.stdout
     worker = int(zygote.stdout.readline())
     zygote.kill()
@@ -387,7 +423,9 @@ def test_root_becomes_a_user_who_owns_nothing() -> None:
     first, second = (confined(attempt, readable=["/usr/lib"]).said for _ in range(2))
     found = re.match(r"\((\d+), \1, \1\) \(\1, \1, \1\) \[\]", first)
 
-    assert found and sandbox.FIRST_SPARE_USER <= int(found[1]) < sandbox.FIRST_SPARE_USER + sandbox.SPARE_USERS
+    assert (
+        found and sandbox.FIRST_SPARE_USER <= int(found[1]) < sandbox.FIRST_SPARE_USER + sandbox.SPARE_USERS
+    )
     assert first != second
     assert confined(attempt, {"identity"}, readable=["/usr/lib"]).said.startswith("(0, 0, 0)")
 
@@ -425,7 +463,7 @@ def test_limits_cannot_be_raised_again() -> None:
     assert confined(attempt).said.startswith("ValueError")
 
 
-# ---- the filter -----------------------------------------------------------------------------------------------------
+# ---- the filter --------------------------------------------------------------------------------------------
 
 OWN = 4242  # stands for the worker's number
 ARGUMENTS_THAT_PASS = {
@@ -444,10 +482,12 @@ ARGUMENTS_THAT_DO_NOT = [
 ALLOWED, KILLED = 0x7FFF0000, 0x80000000
 
 
-def verdict(machine: str, number: int, arguments: list[int], sealed: bool = False, arch: int | None = None) -> int:
+def verdict(
+    machine: str, number: int, arguments: list[int], sealed: bool = False, arch: int | None = None
+) -> int:
     """What the kernel would make of a call: the filter's few instructions, run by hand."""
     steps = sandbox._assemble(machine, sealed)
-    data = {0: number, 4: sandbox.AUDIT_ARCH[machine] if arch is None else arch}
+    data = {0: number, 4: AUDIT_ARCH[machine] if arch is None else arch}
     data |= {16 + 8 * place: value for place, value in enumerate(arguments)}
     place = accumulator = 0
     while True:
@@ -577,7 +617,7 @@ def test_worker_may_signal_itself() -> None:
     assert "caught" in confined(handler).said
 
 
-# ---- honest work ----------------------------------------------------------------------------------------------------
+# ---- honest work -------------------------------------------------------------------------------------------
 
 HONEST = {
     "threads": "import threading as t; a = [t.Thread(target=print) for _ in range(8)]\nfor x in a: x.start()\n"
@@ -614,7 +654,7 @@ def test_new_thread_call_is_absent_not_refused() -> None:
     assert confined(attempt).said.split()[1] == str(errno.ENOSYS)
 
 
-# ---- levels and poor circumstances ----------------------------------------------------------------------------------
+# ---- levels and poor circumstances -------------------------------------------------------------------------
 
 
 @LINUX_ONLY
@@ -641,7 +681,9 @@ def test_level_follows_from_the_walls(expected: str, without: set[str]) -> None:
 @pytest.mark.usefixtures("strong")
 def test_sealed_worker_works_with_what_it_has(outside: Outside) -> None:
     """Threads and loaded modules work; nothing more is opened, not even what is readable elsewhere."""
-    assert confined("import threading; threading.Thread(target=print).start()", {"landlock"}, before="import threading").done
+    assert confined(
+        "import threading; threading.Thread(target=print).start()", {"landlock"}, before="import threading"
+    ).done
     assert confined("open(os.__file__)", {"landlock"}).said.split()[1] == str(errno.EACCES)
 
 
@@ -654,7 +696,9 @@ def outer(refused):
     sandbox._Program([*steps, sandbox.ALLOW]).install()
 N = sandbox.NUMBERS
 """
-NAMES_DOCKER_REFUSES = "unshare setns mount umount2 pivot_root keyctl add_key request_key bpf perf_event_open userfaultfd"
+NAMES_DOCKER_REFUSES = (
+    "unshare setns mount umount2 pivot_root keyctl add_key request_key bpf perf_event_open userfaultfd"
+)
 
 
 @LINUX_ONLY
@@ -705,7 +749,9 @@ def test_machine_without_proc_still_has_limits(monkeypatch: pytest.MonkeyPatch) 
 def test_limits_of_the_shell_stay_and_are_told() -> None:
     """A lower limit from outside is kept, and the description names what it leaves."""
     before = "import resource; resource.setrlimit(resource.RLIMIT_DATA, (400 << 20, 400 << 20))"
-    outcome = confined("import resource; assert resource.getrlimit(resource.RLIMIT_DATA)[1] <= 400 << 20", before=before)
+    outcome = confined(
+        "import resource; assert resource.getrlimit(resource.RLIMIT_DATA)[1] <= 400 << 20", before=before
+    )
     assert outcome.done
     assert re.search(r"this shell's ulimit leaves only 3\d\d MB", outcome.walls["memory"])
 
@@ -735,7 +781,9 @@ def test_worker_started_as_a_process_of_its_own_raises_the_same_walls() -> None:
     source += f"kept = os.dup(1); walls = s.prepare({python_folders()!r})\n"
     source += "s.confine_spawned(walls, memory_bytes=1 << 28, cpu_seconds=5)\n"
     source += "os.write(kept, walls.level.encode())\ntry: os.listdir('/etc')\nexcept OSError as e: print('', e.errno)"
-    ended = subprocess.run([sys.executable, "-I", "-B", "-c", source], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-I", "-B", "-c", source], capture_output=True, text=True, timeout=60
+    )
     assert ended.stdout.split()[0] in ("strong", "sealed", "limited", "accident-only")
     assert ended.stdout.split()[0] != "strong" or ended.stdout.split()[1] == str(errno.EACCES)
 

@@ -201,7 +201,7 @@ def test_attention_over_leading_axes(submission, rng):
 def test_mask_broadcasts_over_leading_axes(submission, rng):
     """One mask may serve several examples, heads or queries: it broadcasts to the shape of the scores."""
     q, k, v = draw(rng, (2, 3), 4, 5, 3, 2)
-    for shape in [(4, 5), (1, 5), (2, 1, 4, 5), (2, 1, 1, 5), (3, 4, 5), (2, 3, 4, 5)]:
+    for shape in [(4, 5), (1, 5), (5,), (2, 1, 4, 5), (2, 1, 1, 5), (3, 4, 5), (2, 3, 4, 5)]:
         mask = random_mask(rng, shape)
         out, weights = submission.sdpa(q, k, v, mask)
         expected_out, expected_weights = attend(q, k, v, mask)
@@ -643,14 +643,14 @@ def test_every_head_reads_the_whole_embedding(submission, rng):
 
 @check("MultiHead", points=1.5)
 def test_masks_shared_by_the_heads(submission, rng):
-    """A mask of two axes holds for all examples and heads, one of three axes for all heads of its example."""
+    """A mask of one or two axes holds for all examples and heads, one of three axes for all heads of its example."""
     for N, Lq, Lk, d, h in [(1, 2, 3, 2, 1), (2, 3, 4, 4, 2), (3, 3, 4, 6, 3), (3, 3, 3, 3, 3)]:
         weights = random_weights(rng, d)
         xq, xkv = tokens(rng, N, Lq, d), tokens(rng, N, Lk, d)
         layer = loaded(submission, d, h, weights)
-        for shape in [(Lq, Lk), (N, Lq, Lk), (N, 1, Lk)]:
+        for shape in [(Lq, Lk), (N, Lq, Lk), (N, 1, Lk), (1, Lq, Lk), (1, Lk), (Lk,)]:
             mask = torch.tensor(random_mask(rng, shape))
-            full = (mask if mask.dim() == 2 else mask[:, None]).expand(N, h, Lq, Lk)
+            full = (mask[:, None] if mask.dim() == 3 else mask).expand(N, h, Lq, Lk)
             expected = attend_by_head(xq, xkv, *weights, h, full)
             assert_close(layer.forward(xq, xkv, mask), expected, name="out")
 

@@ -160,12 +160,12 @@ def check_memory(step, rng, **keywords):
 
 @in_worker
 def reuse_one_gradient_array(module, rule, w, gs, keywords):
-    step, g, state, path = getattr(module, rule), np.empty_like(gs[0]), None, []
+    step, g, first, state, path = getattr(module, rule), np.empty_like(gs[0]), w, None, []
     for values in gs:
         g[...] = values
         w, state = step(w, g, state, **keywords)
-        path.append(w)
-    return path
+        path.append(np.array(w))
+    return path, first, g
 
 
 def check_purity(submission, name, rng, lr=0.1, **keywords):
@@ -173,14 +173,15 @@ def check_purity(submission, name, rng, lr=0.1, **keywords):
     step = getattr(submission, name)
     w, gs = drawn(rng, 3, zero_step=False)
     path = run(step, w, gs, lr, **keywords)
-    reused = reuse_one_gradient_array(submission, name, w, gs, {"lr": lr, **keywords})
-    assert_close(reused, path, atol=ATOL, name="w, when the caller reuses the gradient array")
+    reused, w_after, g_after = reuse_one_gradient_array(submission, name, w, gs, {"lr": lr, **keywords})
+    assert_close(w_after, w, atol=0, name="the array of weights that was passed in, afterwards,")
+    assert_close(g_after, gs[-1], atol=0, name="the gradient array that was passed in, afterwards,")
+    assert_close(reused, path, atol=ATOL, name="w, when the caller reuses the gradient array,")
     state = None
     for g in gs:
         seen = observe(step)(w, g, state, lr=lr, **keywords)
         changed = {path[0] for path in seen.changed}
-        assert_true("0" not in changed, "the weights that were passed in stay as they were")
-        assert_true("1" not in changed, "the gradient that was passed in stays as it was")
+        assert_true(not changed & {"0", "1"}, "weights and gradient that were passed in stay as they were")
         shared = {argument[0] for _, argument in seen.aliases}
         assert_true("0" not in shared, "what is returned shares no memory with the old weights")
         assert_true("1" not in shared, "what is returned shares no memory with the gradient")
@@ -738,10 +739,18 @@ def test_clipping_leaves_small_gradients_bit_identical(submission, rng):
         assert_true(not seen.aliases, "the arrays that come back are copies")
 
 
+@in_worker
+def clip_and_look_back(module, grads, max_norm):
+    module.clip_grad_norm(grads, max_norm)
+    return grads
+
+
 @check("clip_grad_norm", points=0.5)
 def test_clipping_writes_to_nothing(submission, rng):
     """The gradients that were passed in stay as they were."""
     grads = drawn_grads(rng)
+    after = clip_and_look_back(submission, grads, 0.5 * norm_of(grads))
+    assert_close(after, grads, rtol=0, atol=0, name="the list of gradients that was passed in, afterwards,")
     seen = observe(submission.clip_grad_norm)(grads, 0.5 * norm_of(grads))
     assert_true(not seen.changed, "the gradients that were passed in stay as they were")
     assert_true(not seen.aliases, "the arrays that come back are memory of their own")

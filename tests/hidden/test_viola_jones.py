@@ -404,6 +404,7 @@ def test_sides_that_do_not_divide_are_errors(submission, rng):
     for kind, h, w in [("2x", 2, 3), ("2y", 3, 2), ("3x", 3, 4), ("3y", 5, 3), ("4", 2, 3), ("4", 3, 2)]:
         assert_raises(ValueError, submission.haar_feature, ii, kind, 0, 0, h, w)
     assert_raises(ValueError, submission.haar_feature, ii, "2x", 0, 0, 4, np.array([4, 6, 7]))
+    assert_raises(ValueError, submission.haar_feature, ii, "3y", 0, 0, np.array([3, 4, 6]), 4)
 
 
 @check("haar_feature", points=0.5)
@@ -490,6 +491,7 @@ def test_errors_count_by_weight(submission, rng):
         for _ in range(3):
             v, y = rng.standard_normal(n), rng.integers(0, 2, n)
             w = rng.exponential(1.0, n) ** 3
+            w[rng.integers(n)] = 0.0  # and a sample without weight does not count at all
             assert_best_stump(submission.best_stump(v, y, w), v, y, w)
 
 
@@ -576,7 +578,7 @@ def test_the_samples_are_left_alone(submission, rng):
 def test_samples_that_do_not_match_are_errors(submission):
     """Lengths that differ, no samples, labels other than 0 and 1, and negative weights raise ValueError."""
     v, y, w = np.array([1.0, 2.0, 3.0]), np.array([0, 1, 0]), np.array([0.2, 0.3, 0.5])
-    bad = [(v[:2], y, w), (v, y[:2], w), (v, y, w[:2]), (v[:0], y[:0], w[:0]), (v[None], y[None], w[None])]
+    bad = [(v[:2], y, w), (v, y[:2], w), (v, y, w[:1]), (v[:0], y[:0], w[:0]), (v[None], y[None], w[None])]
     bad += [(v, np.array([-1, 1, -1]), w), (v, np.array([0, 1, 2]), w), (v, y, np.array([0.5, -0.1, 0.6]))]
     for arguments in bad:
         assert_raises(ValueError, submission.best_stump, *arguments)

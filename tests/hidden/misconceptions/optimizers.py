@@ -51,6 +51,26 @@ def sgd(w, g, state, *, lr, weight_decay=0.0):
     return w - lr * (g + 2 * weight_decay * w), state
 
 
+@misconception(
+    "op39",
+    "`w -= …` changes the caller's array; compute a new one.",
+    caught_by="test_sgd_leaves_its_arguments_alone",
+)
+def sgd(w, g, state, *, lr, weight_decay=0.0):
+    w -= lr * (g + weight_decay * w)
+    return w, state
+
+
+@misconception(
+    "op39",
+    "`g += λ w` changes the caller's gradient; compute a new one.",
+    caught_by="test_sgd_leaves_its_arguments_alone",
+)
+def sgd(w, g, state, *, lr, weight_decay=0.0):
+    g += weight_decay * w
+    return w - lr * g, state
+
+
 # ---- momentum
 
 
@@ -309,7 +329,7 @@ def rmsprop(w, g, state, *, lr, alpha=0.99, eps=1e-8, centered=False):
 
 @misconception(
     "op24",
-    "The centred form subtracts the average gradient as it is *after* this step's update, like the average square.",
+    "The divisor is the root of v alone: subtract m², with the m that this step's gradient has already entered.",
     caught_by="test_centered_rmsprop_divides_by_a_standard_deviation",
 )
 def rmsprop(w, g, state, *, lr, alpha=0.99, eps=1e-8, centered=False):
@@ -321,7 +341,7 @@ def rmsprop(w, g, state, *, lr, alpha=0.99, eps=1e-8, centered=False):
 
 @misconception(
     "op24",
-    "`centered` has no effect: the divisor is still the root of the average square.",
+    "The divisor is the root of v alone: subtract m², with the m that this step's gradient has already entered.",
     caught_by="test_centered_rmsprop_divides_by_a_standard_deviation",
 )
 def rmsprop(w, g, state, *, lr, alpha=0.99, eps=1e-8, centered=False):
@@ -507,7 +527,7 @@ def adam(w, g, state, *, lr, betas=(0.9, 0.999), eps=1e-8):
 
 @misconception(
     "op4",
-    "The step count does not grow: the correction of the first step is applied for ever.",
+    "The second step still uses the correction of the first: t grows in every step, before it is used in 1 − βᵗ.",
     caught_by="test_adam_keeps_its_pace_under_a_constant_gradient",
 )
 def adam(w, g, state, *, lr, betas=(0.9, 0.999), eps=1e-8):
@@ -517,7 +537,7 @@ def adam(w, g, state, *, lr, betas=(0.9, 0.999), eps=1e-8):
 
 @misconception(
     "op4",
-    "From the second step on t lags one behind: increase it before you use it, in every step.",
+    "The second step still uses the correction of the first: t grows in every step, before it is used in 1 − βᵗ.",
     caught_by="test_adam_keeps_its_pace_under_a_constant_gradient",
 )
 def adam(w, g, state, *, lr, betas=(0.9, 0.999), eps=1e-8):
@@ -582,17 +602,6 @@ def adam(w, g, state, *, lr, betas=(0.9, 0.999), eps=1e-8):
 
 
 @misconception(
-    "op28",
-    "The exponent t is missing: the correction is 1 − βᵗ, which fades away as t grows.",
-    caught_by="test_adam_keeps_its_pace_under_a_constant_gradient",
-    twins=("op4",),
-)
-def adam(w, g, state, *, lr, betas=(0.9, 0.999), eps=1e-8):
-    m, v, t = adam_averages(w, g, state, betas)
-    return w - lr * (m / (1 - betas[0])) / (np.sqrt(v / (1 - betas[1])) + eps), (m, v, t)
-
-
-@misconception(
     "op29",
     "β₁ belongs to the average of gradients and β₂ to the average of squares; you have them swapped.",
     caught_by="test_adam_gives_each_average_its_own_beta",
@@ -600,17 +609,6 @@ def adam(w, g, state, *, lr, betas=(0.9, 0.999), eps=1e-8):
 def adam(w, g, state, *, lr, betas=(0.9, 0.999), eps=1e-8):
     betas = betas[::-1]
     m, v, t = adam_averages(w, g, state, betas)
-    return w - lr * m / (1 - betas[0] ** t) / (np.sqrt(v / (1 - betas[1] ** t)) + eps), (m, v, t)
-
-
-@misconception(
-    "op29",
-    "The weight 1 − β₂ belongs outside the square: (1 − β₂) g², not ((1 − β₂) g)².",
-    caught_by="test_adam_first_step_is_lr_in_every_coordinate",
-)
-def adam(w, g, state, *, lr, betas=(0.9, 0.999), eps=1e-8):
-    m, v, t = (np.zeros_like(w), np.zeros_like(w), 0) if state is None else state
-    m, v, t = betas[0] * m + (1 - betas[0]) * g, betas[1] * v + ((1 - betas[1]) * g) ** 2, t + 1
     return w - lr * m / (1 - betas[0] ** t) / (np.sqrt(v / (1 - betas[1] ** t)) + eps), (m, v, t)
 
 
@@ -782,6 +780,18 @@ def clip_grad_norm(grads, max_norm):
 def clip_grad_norm(grads, max_norm):
     norm = norm_of(grads)
     return [g * min(1.0, max_norm / norm if norm else 1.0) for g in grads], norm
+
+
+@misconception(
+    "op39",
+    "`g *= factor` changes the caller's gradients, and so does filling the list; return new arrays in a new list.",
+    caught_by="test_clipping_writes_to_nothing",
+)
+def clip_grad_norm(grads, max_norm):
+    norm = norm_of(grads)
+    for i, g in enumerate(grads):
+        grads[i] = g * min(1.0, max_norm / (norm + 1e-6))
+    return grads, norm
 
 
 # ---- lr_at

@@ -94,6 +94,8 @@ def boost(
             w = w / w.sum()
         stumps = [stump(row, y, w) for row in F]
         j = pick([err for *_, err in stumps], [j for j, *_ in clf])
+        if j is None:
+            break
         thr, polarity, eps = stumps[j]
         if stop and eps >= 0.5 - 1e-10:
             break
@@ -797,8 +799,8 @@ def adaboost(F, y, T):
 )
 def adaboost(F, y, T):
     def unused_only(errors, used):
-        free = [j for j in range(len(errors)) if j not in used] or list(range(len(errors)))
-        return min(free, key=lambda j: errors[j])
+        free = [j for j in range(len(errors)) if j not in used]
+        return min(free, key=lambda j: errors[j], default=None)
 
     return boost(F, y, T, pick=unused_only)
 

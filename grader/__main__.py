@@ -1,0 +1,12 @@
+"""`python -m grader` is `grade`. One thread for every numerical library, set before anything is imported."""
+
+import os
+
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+from grader.cli import main  # noqa: E402
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Reports: each module writes one format from a `Report`, by `write(report, course, path)`."""

@@ -1,0 +1,115 @@
+"""The summary on a terminal: a class worst first, one student with the next step last, where the eye rests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from grader.results import CheckResult, Report, SubmissionResult, TopicResult, Verdict
+
+Paint = Callable[[str, str], str]  # (text, colour) -> text
+MARKS = {
+    Verdict.PASS: "ok", Verdict.WRONG: "wrong", Verdict.ERROR: "error", Verdict.MISSING: "missing",
+    Verdict.TIMEOUT: "timeout", Verdict.MEMORY: "memory", Verdict.CRASH: "crash", Verdict.FORBIDDEN: "forbidden",
+    Verdict.VIOLATION: "violation", Verdict.SKIPPED: "skipped", Verdict.GRADER_FAULT: "NOT GRADED",
+}  # fmt: skip
+COLOURS = {Verdict.PASS: "green", Verdict.MISSING: "yellow", Verdict.SKIPPED: "yellow", Verdict.GRADER_FAULT: "magenta"}
+
+
+def points(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def printable(text: str) -> str:
+    """A student's name or note for a terminal: no control characters, whatever it came from."""
+    from grader.feedback import words_of
+
+    return " ".join(words_of(text).split())
+
+
+def render(report: Report, paint: Paint, verbose: bool = False) -> str:
+    """The lines of the summary; colour only repeats what the words say."""
+    if len(report.submissions) == 1:
+        return "\n".join(_one(report.submissions[0], paint, verbose)) + "\n"
+    return "\n".join(_class(report, paint)) + "\n"
+
+
+# --- a class ---------------------------------------------------------------------------------------------------------
+
+
+def _class(report: Report, paint: Paint) -> Iterator[str]:
+    ordered = sorted(report.submissions, key=lambda s: (bool(s.faults) is False, s.final, s.student))
+    width = max((len(printable(s.student)) for s in ordered), default=7)
+    for result in ordered:
+        yield _class_line(result, width, paint)
+    totals = [s.final for s in ordered if not s.faults]
+    yield ""
+    if totals:
+        full = sum(s.points >= s.max_points for s in ordered)
+        middle = sorted(totals)[len(totals) // 2]
+        yield f"{len(ordered)} submissions, {full} with full marks, median {points(middle)} of {points(ordered[0].max_points)}"
+    broken = [s for s in ordered if s.faults]
+    if broken:
+        yield paint(f"{len(broken)} could not be graded in full; that is the grader's fault, not theirs: no mark was given", "magenta")
+
+
+def _class_line(result: SubmissionResult, width: int, paint: Paint) -> str:
+    total = f"{'?' if result.faults else points(result.final):>7} / {points(result.max_points)}"
+    late = f"  {result.late_days} d late (-{points(result.penalty)})" if result.late_days else ""
+    counts = Counter(c.verdict for t in result.topics for c in t.checks)
+    words = [f"{n} {MARKS[v]}" for v, n in counts.items() if v is not Verdict.PASS]
+    colour = "magenta" if result.faults else "green" if not words else "red"
+    return f"{printable(result.student):<{width}}  {paint(total, colour)}{late}  {', '.join(words) or 'all checks pass'}"
+
+
+# --- one student -----------------------------------------------------------------------------------------------------
+
+
+def _one(result: SubmissionResult, paint: Paint, verbose: bool) -> Iterator[str]:
+    handed_in = [t for t in result.topics if t.file is not None]
+    for topic in result.topics if verbose else handed_in:
+        yield from _topic(topic, paint, verbose)
+        yield ""
+    absent = [t.topic for t in result.topics if t.file is None]
+    if absent and not verbose:
+        yield f"not handed in: {', '.join(absent)}"
+    for note in dict.fromkeys(n for source in (result, *result.topics) for n in source.notes):
+        yield f"note: {printable(note)}"
+    late = f", {result.late_days} days late (-{points(result.penalty)})" if result.late_days else ""
+    yield f"total: {points(result.final)} of {points(result.max_points)}{late}"
+    yield from _next_step(result, paint)
+
+
+def _topic(topic: TopicResult, paint: Paint, verbose: bool) -> Iterator[str]:
+    yield paint(f"{topic.topic}: {points(topic.points)} of {points(topic.max_points)}", "bold")
+    missing = [c for c in topic.checks if c.verdict is Verdict.MISSING]
+    for check in topic.checks:
+        if verbose or check.verdict not in (Verdict.PASS, Verdict.MISSING):
+            yield from _check(check, paint)
+    if missing and not verbose:
+        names = dict.fromkeys(c.function for c in missing)
+        yield f"  {paint('missing', 'yellow')}  {len(missing)} checks of what is not written yet: {', '.join(names)}"
+
+
+def _check(check: CheckResult, paint: Paint) -> Iterator[str]:
+    mark = paint(f"{MARKS[check.verdict]:<9}", COLOURS.get(check.verdict, "red"))
+    value = f"  ({points(check.points or 0)}/{points(check.max_points or 0)})" if check.max_points is not None else ""
+    yield f"  {mark}{check.function}: {check.title}{value}"
+    if check.advice:
+        yield f"           {check.advice}"
+    if check.message:
+        yield f"           {check.message}"
+
+
+def _next_step(result: SubmissionResult, paint: Paint) -> Iterator[str]:
+    """The first thing to mend, in the order of the course: what is wrong before what is missing."""
+    checks = [c for t in result.topics if t.file is not None for c in t.checks]
+    wrong = [c for c in checks if c.verdict not in (Verdict.PASS, Verdict.MISSING, Verdict.SKIPPED)]
+    todo = wrong or [c for c in checks if c.verdict is Verdict.MISSING]
+    if todo:
+        check = todo[0]
+        topic = check.id.split("::")[0]
+        verb = "look at" if wrong else "write"
+        yield paint(f"next: {verb} {check.function or topic} in {topic}.py: {check.title}", "bold")
+    elif checks:
+        yield paint("all checks pass", "green")

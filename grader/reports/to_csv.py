@@ -1,0 +1,37 @@
+"""`scores.csv`: one row a student, for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from grader.course import Course
+from grader.results import Report, SubmissionResult
+
+
+def harmless(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula, on one line."""
+    text = " ".join(text.split())
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t") else text
+
+
+def number(value: float) -> str:
+    """Points without trailing zeros."""
+    return f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def row(result: SubmissionResult, topics: list[str]) -> list[str]:
+    graded = {t.topic: t for t in result.topics}
+    points = [
+        "" if t not in graded else "not graded" if graded[t].faults else number(graded[t].points) for t in topics
+    ]
+    final = "not graded" if result.faults else number(result.final)
+    return [harmless(result.student), *points, number(result.points), str(result.late_days), number(result.penalty), final]
+
+
+def write(report: Report, course: Course, path: Path) -> None:
+    topics = [t.name for t in course.topics if any(t.name == r.topic for s in report.submissions for r in s.topics)]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["student", *topics, "total", "late_days", "penalty", "final"])
+        writer.writerows(row(s, topics) for s in sorted(report.submissions, key=lambda s: s.student))

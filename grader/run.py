@@ -1,0 +1,182 @@
+"""`grade PATH...`: find the submissions, grade them, show progress, write the reports, choose the exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from grader.cli import EXIT_BELOW, EXIT_FAULT, EXIT_FULL, EXIT_INTERRUPTED, painter, wants_colour
+from grader.course import Course, find_course, load_course
+from grader.engine import Engine, make_engine
+from grader.errors import NothingToGrade, UsageError
+from grader.grading import grade_many
+from grader.reports import summary, to_json
+from grader.results import Report, SubmissionResult
+from grader.submissions import LAYOUTS, Found, Submission, find_submissions
+
+FILES = {"json": "results.json", "csv": "scores.csv"}
+SAFE_LEVELS = ("strong", "sealed")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `grade run`, as on the command line."""
+
+    topics: tuple[str, ...] = ()
+    students: tuple[str, ...] = ()
+    jobs: int | None = None
+    as_json: bool = False
+    output: Path | None = None
+    reports: str = "json,csv"
+    course_file: Path | None = None
+    layout: str | None = None
+    seed: int | None = None
+    exit_zero: bool = False
+    verbose: bool = False
+    trusted: bool = False
+
+
+def run(paths: list[Path], options: Options) -> int:
+    """Grade and report; returns the exit code."""
+    course_file = options.course_file or _course_near(paths)
+    course = load_course(course_file)
+    formats = _formats(options)
+    found = _found(paths, course, options)
+    topics = _topics(course, found, options)
+    engine = make_engine(course, course_file.resolve(), topics, seed=options.seed)
+    results, interrupted = _graded(found.submissions, course, engine, topics, options)
+    report = Report(course.title, engine.level, not interrupted, tuple(results), tuple(map(summary.printable, found.warnings)))
+    _show(report, options)
+    _write(report, course, formats, options.output)
+    return EXIT_INTERRUPTED if interrupted else _exit_code(report, options)
+
+
+def _course_near(paths: list[Path]) -> Path:
+    """course.yml of the working folder or above, else of the first path."""
+    try:
+        return find_course(Path.cwd())
+    except Exception:
+        if paths and paths[0].exists():
+            return find_course(paths[0] if paths[0].is_dir() else paths[0].parent)
+        raise
+
+
+def _formats(options: Options) -> list[str]:
+    formats = [name.strip() for name in options.reports.split(",") if name.strip()]
+    unknown = [name for name in formats if name not in FILES]
+    if unknown:
+        raise UsageError(f"no report '{unknown[0]}'", "--report", f"the reports are {', '.join(FILES)}")
+    return formats
+
+
+def _found(paths: list[Path], course: Course, options: Options) -> Found:
+    if options.layout is not None and options.layout not in LAYOUTS:
+        raise UsageError(f"no layout '{options.layout}'", "--layout", f"the layouts are {', '.join(LAYOUTS)}")
+    found = find_submissions(paths, course, options.layout)
+    for warning in found.warnings:
+        _say(f"warning: {summary.printable(warning)}")
+    found.submissions.sort(key=lambda s: s.student)
+    if options.students:
+        found.submissions = [s for s in found.submissions if s.student in options.students]
+        if not found.submissions:
+            raise NothingToGrade(f"no student {', '.join(options.students)} here", "--student", "check the spelling")
+    kinds = ", ".join(dict.fromkeys(found.layouts))
+    _say(f"{len(found.submissions)} submission(s), read as: {kinds}")
+    return found
+
+
+def _topics(course: Course, found: Found, options: Options) -> list[str]:
+    """The topics asked for; all of the course, but for single files, which are graded for their own topic."""
+    if options.topics:
+        return [course.topic(t).name for t in options.topics]
+    if set(found.layouts) == {"file"}:
+        handed_in = {t for s in found.submissions for t in s.files}
+        return [t.name for t in course.topics if t.name in handed_in]
+    return [t.name for t in course.topics]
+
+
+def _graded(
+    submissions: list[Submission], course: Course, engine: Engine, topics: list[str], options: Options
+) -> tuple[list[SubmissionResult], bool]:
+    """(results, interrupted); what is finished when Ctrl-C comes is kept."""
+    results: list[SubmissionResult] = []
+    with _engine(engine, course, options), _progress(len(submissions) * len(topics)) as advance:
+        try:
+            judges = options.jobs or os.cpu_count() or 1
+            for result in grade_many(submissions, course, engine, topics, judges, landed=lambda *_: advance()):
+                results.append(result)
+        except KeyboardInterrupt:
+            _say(f"interrupted: {len(results)} of {len(submissions)} submissions are finished and kept")
+            return sorted(results, key=lambda r: r.student), True
+    return sorted(results, key=lambda r: r.student), False
+
+
+@contextlib.contextmanager
+def _engine(engine: Engine, course: Course, options: Options) -> Iterator[None]:
+    try:
+        engine.start()
+        _refuse_unsafe(engine, course, options)
+        yield
+    finally:
+        engine.close()
+
+
+def _refuse_unsafe(engine: Engine, course: Course, options: Options) -> None:
+    """Where hidden checks or solutions lie, weak walls need the instructor's word."""
+    if engine.level in SAFE_LEVELS:
+        return
+    if course.has_secrets and not options.trusted:
+        raise UsageError(
+            f"workers can only be protected at the level '{engine.level}' here, and hidden checks or solutions lie "
+            "in this course",
+            help="grade on Linux (WSL2 or a container will do), or pass --i-trust-these-students",
+        )
+    _say(f"protection: {engine.level}; the code that is graded here could read and write your files")
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Callable[[], Any]]:
+    with tqdm(total=total, unit="topic", file=sys.stderr, disable=None, leave=False) as bar:
+        yield bar.update
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True, color=wants_colour())
+
+
+def _show(report: Report, options: Options) -> None:
+    if options.as_json:
+        click.echo(to_json.render(report), nl=False)
+        return
+    colour = wants_colour()
+    paint = painter(sys.stdout.isatty() if colour is None else colour)
+    click.echo(summary.render(report, paint, options.verbose), nl=False, color=True)
+
+
+def _write(report: Report, course: Course, formats: list[str], folder: Path | None) -> None:
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in formats:
+            path = folder / FILES[name]
+            importlib.import_module(f"grader.reports.to_{name}").write(report, course, path)
+            _say(f"wrote {path}")
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", str(folder), "choose another folder with -o") from None
+
+
+def _exit_code(report: Report, options: Options) -> int:
+    if any(s.faults for s in report.submissions):
+        return EXIT_FAULT
+    below = any(s.final < s.max_points for s in report.submissions)
+    return EXIT_BELOW if below and not options.exit_zero else EXIT_FULL
