@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -182,11 +182,15 @@ class Judge:
             topic = Path(report.nodeid.split("::")[0]).stem.removeprefix("test_")
             self.broken[topic] = f"{report.nodeid}: {_last_line(str(report.longrepr))}"
 
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-        if call.excinfo is None or self.raised is not None:
-            return
-        error = call.excinfo.value
-        self.raised = error if call.when == "call" else EngineFault(f"the {call.when} of {item.name} failed: {error}")
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
+        """Keep the exception itself; pytest's own failure text is never used, so it is not even made."""
+        if call.excinfo is not None and self.raised is None:
+            error = call.excinfo.value
+            broken = EngineFault(f"the {call.when} of {item.name} failed: {type(error).__name__}: {error}")
+            self.raised = error if call.when == "call" else broken
+        outcome: Literal["passed", "failed"] = "failed" if call.excinfo else "passed"
+        return pytest.TestReport(item.nodeid, item.location, {}, outcome, None, call.when)
 
     def adopt(self, items: list[pytest.Item]) -> None:
         """Order the collected checks by topic, public ones first, each group in the order of its file."""

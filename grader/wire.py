@@ -16,7 +16,7 @@ import json
 import math
 import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,6 +106,7 @@ class Encoder:
         self.special = special
         self.remember = remember
         self.owner = owner
+        self.objects: Collection[type] = ()  # types whose instances are objects to keep, even where they look like data
         self.left = max_bytes
         self.nodes = 0
         self.specs: list[list[Any]] = []
@@ -119,11 +120,11 @@ class Encoder:
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             raise TooLarge("nested too deeply, or too many items")
         encode = _ENCODERS.get(type(value)) or _encoder_of_subclass(value)
-        if encode is not None:
+        if encode is not None and type(value) not in self.objects:
             return encode(self, value, depth)
         return self.special(value)
 
-    def items(self, tag: str, values: Any, depth: int) -> Any:
+    def items(self, values: Any, depth: int) -> list[Any]:
         if len(values) > MAX_NODES:
             raise TooLarge(f"{len(values)} items; return an array instead")
         return [self.child(value, depth) for value in values]
@@ -199,11 +200,11 @@ def _complex(encoder: Encoder, value: Any, depth: int) -> Any:
 
 
 def _list(encoder: Encoder, value: Any, depth: int) -> Any:
-    return encoder.named({"l": encoder.items("l", list.__getitem__(value, slice(None)), depth)}, value)
+    return encoder.named({"l": encoder.items(list.__getitem__(value, slice(None)), depth)}, value)
 
 
 def _tuple(encoder: Encoder, value: Any, depth: int) -> Any:
-    return encoder.named({"t": encoder.items("t", tuple.__getitem__(value, slice(None)), depth)}, value)
+    return encoder.named({"t": encoder.items(tuple.__getitem__(value, slice(None)), depth)}, value)
 
 
 def _dict(encoder: Encoder, value: Any, depth: int) -> Any:
@@ -222,14 +223,14 @@ def _received(encoder: Encoder, value: Any, depth: int) -> Any:
 
 
 def _fresh_record(encoder: Encoder, value: Any, depth: int) -> Any:
-    values = encoder.items("t", list(value), depth)
+    values = encoder.items(list(value), depth)
     return {"rec": value.ref, "values": values} if value.owner is encoder.owner else {"t": values}
 
 
 def _record(encoder: Encoder, value: Any, depth: int) -> Any:
     """A namedtuple or dataclass: its fields in order, its type's name, and the object to return to."""
     fields = value if isinstance(value, tuple) else [getattr(value, f.name) for f in dataclasses.fields(value)]
-    return encoder.named({"t": encoder.items("t", list(fields), depth), "kind": type(value).__name__[:80]}, value)
+    return encoder.named({"t": encoder.items(list(fields), depth), "kind": type(value).__name__[:80]}, value)
 
 
 def _ndarray(encoder: Encoder, value: Any, depth: int) -> Any:

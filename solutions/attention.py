@@ -50,7 +50,12 @@ def _require_fit(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> None:
 ### END SOLUTION
 
 
-def sdpa(q: np.ndarray, k: np.ndarray, v: np.ndarray, mask: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def sdpa(
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    mask: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Scaled dot-product attention.
 
     Args:

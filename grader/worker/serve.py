@@ -250,6 +250,7 @@ class Server:
         self.last = 0
         self.request = ""
         self.helpers: dict[str, Callable[..., Any]] = {}
+        self.classes: set[type] = set()  # classes a check has made objects of: those stay here, dataclasses too
 
     def handle(self, message: dict[str, Any], arrays: list[np.ndarray]) -> list[Any]:
         """The frame that answers a request."""
@@ -264,6 +265,7 @@ class Server:
     def _pack(self, answer: tuple[Any, dict[str, Any]]) -> list[Any]:
         value, extra = answer
         encoder = wire.Encoder(self.keep, self.remember)
+        encoder.objects = self.classes
         node = self.keep(value) if extra.pop("keep", False) else encoder.encode(value)
         return wire.pack({"kind": "value", "id": self.request, "value": node, **extra}, encoder)
 
@@ -348,6 +350,8 @@ class Server:
 
     def call(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
         function, options = self._target(message), message.get("options", {})
+        if isinstance(function, type):
+            self.classes.add(function)
         extra: dict[str, Any] = {"keep": bool(options.get("keep"))}
         counter = OpcodeCounter()
         if options.get("count"):

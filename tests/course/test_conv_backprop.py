@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def load():
-    spec = importlib.util.spec_from_file_location("conv_backprop_solution", ROOT / "solutions" / "conv_backprop.py")
+    spec = importlib.util.spec_from_file_location(
+        "conv_backprop_solution", ROOT / "solutions" / "conv_backprop.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -25,10 +27,14 @@ conv = load()
 RNG = np.random.default_rng(7)
 
 
-@pytest.mark.parametrize(("shape", "kernel"), [((1, 1), (1, 1)), ((5, 7), (3, 2)), ((4, 6), (4, 6)), ((9, 1), (2, 1))])
+@pytest.mark.parametrize(
+    ("shape", "kernel"), [((1, 1), (1, 1)), ((5, 7), (3, 2)), ((4, 6), (4, 6)), ((9, 1), (2, 1))]
+)
 def test_correlation_and_convolution_agree_with_scipy(shape, kernel):
     x, w = RNG.standard_normal(shape), RNG.standard_normal(kernel)
-    np.testing.assert_allclose(conv.correlate2d(x, w), scipy.signal.correlate2d(x, w, mode="valid"), atol=1e-13)
+    np.testing.assert_allclose(
+        conv.correlate2d(x, w), scipy.signal.correlate2d(x, w, mode="valid"), atol=1e-13
+    )
     np.testing.assert_allclose(conv.convolve2d(x, w), scipy.signal.convolve2d(x, w, mode="valid"), atol=1e-13)
 
 
@@ -59,7 +65,8 @@ GRID = list(itertools.product([(7, 8), (8, 7), (3, 5)], [(1, 1), (3, 2), (2, 3)]
 def test_layer_and_gradients_agree_with_torch(size, kernel, stride, pad):
     torch = pytest.importorskip("torch")
     leaves = [
-        torch.from_numpy(RNG.standard_normal(shape)).requires_grad_() for shape in [(2, 3, *size), (4, 3, *kernel), (4,)]
+        torch.from_numpy(RNG.standard_normal(shape)).requires_grad_()
+        for shape in [(2, 3, *size), (4, 3, *kernel), (4,)]
     ]
     y_torch = torch.nn.functional.conv2d(*leaves, stride=stride, padding=pad)
     dy = RNG.standard_normal(y_torch.shape)
@@ -102,7 +109,9 @@ SIZES = list(itertools.product([5, 8], [1, 3], [1, 2, 3], [0, 1], [1, 2]))
 @pytest.mark.parametrize(("n", "k", "stride", "pad", "d"), SIZES)
 def test_output_size_agrees_with_torch(n, k, stride, pad, d):
     torch = pytest.importorskip("torch")
-    y = torch.nn.functional.conv1d(torch.zeros(1, 1, n), torch.zeros(1, 1, k), stride=stride, padding=pad, dilation=d)
+    y = torch.nn.functional.conv1d(
+        torch.zeros(1, 1, n), torch.zeros(1, 1, k), stride=stride, padding=pad, dilation=d
+    )
     assert conv.conv_out_size(n, k, stride, pad, d) == y.shape[2]
 
 

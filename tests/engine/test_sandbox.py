@@ -315,11 +315,24 @@ def test_every_version_of_landlock_guards_the_files(abi: int, outside: Outside) 
 # ---- the steps before the two great walls ------------------------------------------------------------------
 
 
+TERMINAL = "import fcntl, pty, termios; os.setsid(); fcntl.ioctl(pty.openpty()[1], termios.TIOCSCTTY, 0)"
+
+
 @LINUX_ONLY
-def test_worker_leads_a_session_of_its_own() -> None:
-    """No terminal, no process group shared with the zygote."""
-    assert confined("assert os.getsid(0) == os.getpgrp() == os.getpid()").done
-    assert not confined("assert os.getsid(0) == os.getpid()", {"session"}).done
+def test_worker_leads_a_group_of_its_own() -> None:
+    """Signals to the zygote's group do not mean the worker."""
+    assert confined("assert os.getpgrp() == os.getpid()").done
+    assert not confined("assert os.getpgrp() == os.getpid()", {"session"}).done
+
+
+@LINUX_ONLY
+def test_worker_leaves_the_terminal() -> None:
+    """Where grading was started in a terminal, nothing can be typed into it from within."""
+    attempt = "os.close(os.open('/dev/tty', os.O_RDONLY))"
+    open_files = {"landlock", "seccomp", "identity"}
+    assert confined("assert os.getsid(0) == os.getpid()", before=TERMINAL).done
+    assert confined(attempt, open_files, before=TERMINAL).said.split()[1] == str(errno.ENXIO)
+    assert confined(attempt, open_files | {"session"}, before=TERMINAL).done
 
 
 @LINUX_ONLY

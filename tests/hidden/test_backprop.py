@@ -1,6 +1,7 @@
 """Checks of the backprop topic that never leave the instructor."""
 
 import operator
+from functools import partial
 
 import numpy as np
 import torch
@@ -44,7 +45,7 @@ def assert_leaves_arguments_alone(seen, result="result", argument=""):
     assert_true(not seen.used_global_random, "nothing should be drawn from the global random state")
 
 
-# --- linear layer ----------------------------------------------------------------------------------------------------
+# --- linear layer -------------------------------------------------------------------------------------------
 
 
 def draw_linear(rng, n, d, m):
@@ -84,7 +85,15 @@ def test_linear_forward_leaves_its_arguments_alone(submission, rng):
 def test_linear_forward_refuses_shapes_that_do_not_fit(submission, rng):
     """A bias or weight of another size, or with another number of axes, is an error and not a broadcast."""
     x, W, b, _ = draw_linear(rng, 5, 4, 3)
-    bad = [(x, W.T, b), (x, W, b[:2]), (x, W, b[:1]), (x[0], W, b), (x, W[:, 0], b), (x, W, b[None]), (x[None], W, b)]
+    bad = [
+        (x, W.T, b),
+        (x, W, b[:2]),
+        (x, W, b[:1]),
+        (x[0], W, b),
+        (x, W[:, 0], b),
+        (x, W, b[None]),
+        (x[None], W, b),
+    ]
     for arguments in bad:
         assert_raises(ValueError, submission.linear_forward, *arguments)
 
@@ -117,15 +126,12 @@ def test_linear_gradients_match_central_differences(submission, rng):
         _, cache = submission.linear_forward(x, W, b)
         dx, dW, db = submission.linear_backward(dy, cache)
 
-        def loss(x, W, b, dy=dy):
+        def loss(dy=dy, x=x, W=W, b=b):
             return (dy * (np.einsum("nd,dm->nm", x, W) + b)).sum()
 
-        numeric_dx = central_differences(lambda v, W=W, b=b: loss(v, W, b), x)
-        numeric_dW = central_differences(lambda v, x=x, b=b: loss(x, v, b), W)
-        numeric_db = central_differences(lambda v, x=x, W=W: loss(x, W, v), b)
-        assert_close(dx, numeric_dx, name="dx", rtol=1e-7)
-        assert_close(dW, numeric_dW, name="dW", rtol=1e-7)
-        assert_close(db, numeric_db, name="db", rtol=1e-7)
+        assert_close(dx, central_differences(lambda v, f=loss: f(x=v), x), name="dx", rtol=1e-7)
+        assert_close(dW, central_differences(lambda v, f=loss: f(W=v), W), name="dW", rtol=1e-7)
+        assert_close(db, central_differences(lambda v, f=loss: f(b=v), b), name="db", rtol=1e-7)
 
 
 @check("linear_backward", points=1)
@@ -182,7 +188,7 @@ def test_linear_backward_needs_no_loop(submission, rng):
     assert_close((dW, db), (np.einsum("nd,nm->dm", x, dy), np.einsum("nm->m", dy)), name="(dW, db)")
 
 
-# --- activations -----------------------------------------------------------------------------------------------------
+# --- activations --------------------------------------------------------------------------------------------
 
 
 @check("act_forward", points=1)
@@ -282,7 +288,7 @@ def test_activation_gradient_needs_no_loop(submission, rng):
         assert_close(dz, leaf_z.grad.numpy(), name=f"dz of {kind}")
 
 
-# --- softmax cross-entropy -------------------------------------------------------------------------------------------
+# --- softmax cross-entropy ----------------------------------------------------------------------------------
 
 
 def mean_loss(logits, y):
@@ -329,8 +335,8 @@ def test_logit_gradient_matches_central_differences(submission, rng):
         logits, y = draw_scores(rng, n, k)
         _, dlogits = submission.softmax_xent(logits, y)
 
-        def loss(z, rows=np.arange(n), y=y):
-            return (np.log(np.exp(z).sum(axis=1)) - z[rows, y]).mean()
+        def loss(z, n=n, y=y):
+            return (np.log(np.exp(z).sum(axis=1)) - z[np.arange(n), y]).mean()
 
         assert_close(dlogits, central_differences(loss, logits), name="dlogits", rtol=1e-7)
 
@@ -370,7 +376,9 @@ def test_softmax_xent_keeps_float32_in_any_memory_layout(submission, rng):
     """Float32 logits give a float32 gradient, and strided or column-major arrays give the same numbers."""
     logits, y = draw_scores(rng, 5, 4)
     for arranged in (noncontiguous(logits), fortran(logits)):
-        assert_close(submission.softmax_xent(arranged, noncontiguous(y)), loss_and_gradient(logits, y), name="result")
+        assert_close(
+            submission.softmax_xent(arranged, noncontiguous(y)), loss_and_gradient(logits, y), name="result"
+        )
     loss, dlogits = submission.softmax_xent(logits.astype(np.float32), y)
     expected = loss_and_gradient(logits, y)
     assert_close(loss, expected[0], name="loss", rtol=1e-5)  # computed in float32
@@ -404,7 +412,7 @@ def test_softmax_xent_needs_no_loop(submission, rng):
     assert_close(result, loss_and_gradient(*large), name="(loss, dlogits)")
 
 
-# --- MLP -------------------------------------------------------------------------------------------------------------
+# --- MLP ----------------------------------------------------------------------------------------------------
 
 
 @in_worker
@@ -437,6 +445,15 @@ def mlp_gradients(params, x, dlogits, kind):
     leaves = {name: leaf(value) for name, value in params.items()}
     torch_mlp(leaves, torch.tensor(x), kind)[0].backward(torch.tensor(dlogits))
     return {name: value.grad.numpy() for name, value in leaves.items()}
+
+
+def numeric_mlp_gradients(params, x, dlogits, kind):
+    tensors = {name: torch.tensor(value) for name, value in params.items()}
+
+    def loss(name, value):
+        return (dlogits * torch_mlp({**tensors, name: torch.tensor(value)}, x, kind)[0]).sum().item()
+
+    return {name: central_differences(partial(loss, name), value) for name, value in params.items()}
 
 
 def draw_network(rng, sizes, kind, n=3):
@@ -482,14 +499,7 @@ def test_network_gradients_match_central_differences(submission, rng):
         set_params(model, params)
         model.forward(x)
         grads = model.backward(dlogits)
-        tensors = {name: torch.tensor(value) for name, value in params.items()}
-        numeric = {}
-        for name, value in params.items():
-
-            def loss(v, name=name, tensors=tensors, x=torch.tensor(x), dlogits=torch.tensor(dlogits), kind=kind):
-                return (dlogits * torch_mlp({**tensors, name: torch.tensor(v)}, x, kind)[0]).sum().item()
-
-            numeric[name] = central_differences(loss, value)
+        numeric = numeric_mlp_gradients(params, torch.tensor(x), torch.tensor(dlogits), kind)
         assert_close(grads, numeric, name="gradients", rtol=1e-7)
 
 
@@ -525,7 +535,12 @@ def test_relu_layers_start_with_he_weights(submission, rng):
 @check("MLP", points=1)
 def test_other_layers_start_with_xavier_weights(submission, rng):
     """Before sigmoid or tanh, and in the last layer, weights start with variance 2 over fan-in plus fan-out."""
-    for sizes, kind in [((400, 400, 2), "tanh"), ((300, 600, 2), "sigmoid"), ((300, 600), "relu"), ((400, 400), "tanh")]:
+    for sizes, kind in [
+        ((400, 400, 2), "tanh"),
+        ((300, 600, 2), "sigmoid"),
+        ((300, 600), "relu"),
+        ((400, 400), "tanh"),
+    ]:
         params = submission.MLP(sizes, kind, rng).params
         assert_spread(params["W0"], np.sqrt(2 / (sizes[0] + sizes[1])))
 
@@ -539,11 +554,14 @@ def test_a_new_network_depends_on_its_generator_alone(submission, rng):
         first = observe(submission.MLP)((4, 5, 3), kind, generator)
         second = submission.MLP((4, 5, 3), kind, generator).params
         again = submission.MLP((4, 5, 3), kind, np.random.default_rng(seed)).params
-        assert_true(not first.used_global_random, "the weights should be drawn from the given generator alone")
+        assert_true(
+            not first.used_global_random, "the weights should be drawn from the given generator alone"
+        )
         params = first.value.params
         assert_close(params, again, name="params of two networks from equal generators", rtol=0)
         assert_true(
-            (params["W0"] != second["W0"]).all(), "a second network from the same generator should be a new draw"
+            (params["W0"] != second["W0"]).all(),
+            "a second network from the same generator should be a new draw",
         )
         assert_close(params["b0"], np.zeros(5), name="b0", rtol=0, atol=0)
         assert_close(params["b1"], np.zeros(3), name="b1", rtol=0, atol=0)
@@ -593,7 +611,7 @@ def test_network_refuses_bad_arguments(submission, rng):
         assert_raises(ValueError, model.backward, rng.standard_normal(shape))
 
 
-# --- gradient checking -----------------------------------------------------------------------------------------------
+# --- gradient checking --------------------------------------------------------------------------------------
 
 
 def coupled(x):
@@ -650,7 +668,8 @@ def test_relative_error_is_the_worst_over_single_elements(submission, rng):
         b = a * rng.uniform(0.9, 1.1, (rows, 4))
         b[-1, 2] = -a[-1, 2] / 3
         expected = max(
-            abs(p - q) / max(1e-8, abs(p) + abs(q)) for p, q in zip(a.ravel().tolist(), b.ravel().tolist(), strict=True)
+            abs(p - q) / max(1e-8, abs(p) + abs(q))
+            for p, q in zip(a.ravel().tolist(), b.ravel().tolist(), strict=True)
         )
         assert_close(submission.relative_error(a, b), expected, name="relative error")
     tiny = np.array([3e-10, -2e-9])
@@ -666,7 +685,7 @@ def test_relative_error_refuses_arrays_of_different_shape(submission, rng):
         assert_raises(ValueError, submission.relative_error, a, b)
 
 
-# --- Value -----------------------------------------------------------------------------------------------------------
+# --- Value --------------------------------------------------------------------------------------------------
 
 
 def run_program(leaves, program, everything=False):
@@ -718,7 +737,18 @@ def draw_program(rng, length):
 def test_powers_of_negative_zero_and_fractional_kind(submission, rng):
     """The derivative of a power holds for negative, fractional and large exponents, and for bases at or below 0."""
     x = rng.uniform(0.5, 2.0)
-    for base, n in [(x, 2), (x, 3.0), (x, -2), (x, 0.5), (x, 1), (-x, 3), (-x, 2), (-x, -1), (0.0, 2), (0.0, 1)]:
+    for base, n in [
+        (x, 2),
+        (x, 3.0),
+        (x, -2),
+        (x, 0.5),
+        (x, 1),
+        (-x, 3),
+        (-x, 2),
+        (-x, -1),
+        (0.0, 2),
+        (0.0, 1),
+    ]:
         a = submission.Value(base)
         result = a**n
         (result * 3.0).backward()
@@ -734,7 +764,9 @@ def test_differences_and_quotients_of_two_values(submission, rng):
         a, b = submission.Value(x), submission.Value(y)
         difference = a - b
         (difference * 2.0).backward()
-        assert_close((difference.data, a.grad, b.grad), (x - y, 2.0, -2.0), name="difference and its gradients")
+        assert_close(
+            (difference.data, a.grad, b.grad), (x - y, 2.0, -2.0), name="difference and its gradients"
+        )
         a, b = submission.Value(x), submission.Value(y)
         quotient = a / b
         (quotient * 2.0).backward()
@@ -843,10 +875,9 @@ def test_backward_visits_each_value_once(submission, rng):
         y.backward()
         assert_close(x.grad, 2.0**times, name="gradient after repeated doubling")
         counts.append(operations(y.backward)().count)
-    assert_true(counts[0] > 0, "backward should do its work in the submitted file")
     assert_true(
-        counts[1] < 6 * counts[0],  # three times as many values
-        "the work of backward should grow with the number of values, not with the number of ways through the graph",
+        0 < counts[1] < 6 * counts[0],  # for three times as many values
+        "the work of backward should grow with the number of values, not of ways through the graph",
     )
 
 
@@ -865,7 +896,9 @@ def test_a_second_pass_adds_its_own_gradients_once(submission, rng):
     first.backward()
     assert_close((a.grad, b.grad), (2 * once[0], 2 * once[1]), name="gradients after the same pass twice")
     second.backward()
-    assert_close((a.grad, b.grad), (2 * once[0] + y, 2 * once[1] + x + 1), name="gradients after another pass")
+    assert_close(
+        (a.grad, b.grad), (2 * once[0] + y, 2 * once[1] + x + 1), name="gradients after another pass"
+    )
 
 
 @check("Value", points=0.5)

@@ -195,10 +195,9 @@ def check_shapes_and_precision(step, rng, **keywords):
         w, gs = np.asarray(rng.standard_normal(shape)), rng.standard_normal((2, *shape))
         flat = run(step, w.reshape(-1), gs.reshape(2, -1), 0.1, **keywords)
         assert_true(all(apart(x, w.reshape(-1)) for x in flat), "the weights move")
-        for dtype in (np.float64, np.float32):
-            expected = [np.asarray(x).reshape(shape).astype(dtype) for x in flat]
-            path = run(step, w.astype(dtype), [np.asarray(g, dtype) for g in gs], 0.1, **keywords)
-            assert_close(path, expected, name=f"w in {np.dtype(dtype).name} after steps 1, 2")
+        expected = [np.asarray(x).reshape(shape).astype(np.float32) for x in flat]
+        path = run(step, w.astype(np.float32), [np.asarray(g, np.float32) for g in gs], 0.1, **keywords)
+        assert_close(path, expected, name="w in float32 after steps 1, 2")
     w, gs = rng.standard_normal((3, 4)), rng.standard_normal((2, 3, 4))
     path = run(step, noncontiguous(w), [noncontiguous(g) for g in gs], 0.1, **keywords)
     assert_close(path, run(step, w, gs, 0.1, **keywords), name="w from strided arrays after steps 1, 2")
@@ -277,7 +276,7 @@ def test_cost_of_sgd(submission, rng):
 @check("momentum", points=2)
 def test_momentum_follows_the_weighted_sum_of_all_gradients(submission, rng):
     """The velocity is the sum of all gradients so far, each weighted by β to the power of its age."""
-    for hyper, count in [({"beta": 0.8}, 4), ({}, 6), ({"beta": 0.99}, 20)]:
+    for hyper, count in [({"beta": 0.8}, 4), ({}, 20)]:
         w, gs = drawn(rng, count)
         path = run(submission.momentum, w, gs, 0.1, **hyper)
         assert_close(path, descend(w, momentum_steps(gs, **hyper), 0.1), atol=ATOL, name="w after each step")
@@ -286,7 +285,7 @@ def test_momentum_follows_the_weighted_sum_of_all_gradients(submission, rng):
 @check("momentum", points=2)
 def test_nesterov_follows_the_look_ahead_point(submission, rng):
     """Nesterov's step is the new gradient plus β times the velocity that already contains it."""
-    for hyper, count in [({"beta": 0.8}, 4), ({}, 6), ({"beta": 0.99}, 20)]:
+    for hyper, count in [({"beta": 0.8}, 4), ({}, 20)]:
         w, gs = drawn(rng, count)
         path = run(submission.momentum, w, gs, 0.1, nesterov=True, **hyper)
         expected = descend(w, momentum_steps(gs, **hyper, nesterov=True), 0.1)
@@ -547,7 +546,7 @@ def test_adam_adds_eps_after_bias_correction(submission, rng):
 def test_adam_gives_each_average_its_own_beta(submission, rng):
     """The first β belongs to the average of gradients, the second to that of squares; either may be 0."""
     for betas in [(0.5, 0.8), (0.8, 0.5), (0.0, 0.9), (0.9, 0.0)]:
-        w, gs = drawn(rng, 6)
+        w, gs = drawn(rng, 4, zero_step=False)
         path = run(submission.adam, w, gs, 0.1, betas=betas, eps=NO_EPS)
         expected = descend(w, adam_steps(gs, betas, NO_EPS), 0.1)
         assert_close(path, expected, atol=ATOL, name="w after each step")

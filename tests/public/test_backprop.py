@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grader.checks import assert_close, assert_true, central_differences, check, in_worker
+from grader.checks import assert_close, assert_true, check, in_worker
 
 SIZES = [(1, 1, 1), (2, 2, 2), (1, 2, 3), (3, 1, 2), (5, 4, 3)]  # (N, D, M), smallest first
 FORMULAS = {

@@ -7,7 +7,7 @@ import numpy as np
 
 from grader.checks import misconception
 
-# --- linear layer ----------------------------------------------------------------------------------------------------
+# --- linear layer -------------------------------------------------------------------------------------------
 
 
 @misconception(
@@ -135,7 +135,7 @@ def linear_backward(dy, cache):
     return dy @ W.T, x.T @ dy, np.ones(len(dy)) @ dy
 
 
-# --- activations -----------------------------------------------------------------------------------------------------
+# --- activations --------------------------------------------------------------------------------------------
 
 
 @misconception(
@@ -258,7 +258,7 @@ def act_backward(da, cache):
     return da * (z >= 0) if kind == "relu" else da * slope(a, kind)
 
 
-# --- softmax cross-entropy -------------------------------------------------------------------------------------------
+# --- softmax cross-entropy ----------------------------------------------------------------------------------
 
 
 def log_softmax(z, axis=1):
@@ -413,7 +413,7 @@ def softmax_xent(logits, y):
     return finish(log_p, y)[0], (np.exp(log_p) - np.eye(logits.shape[1])[y]) / len(y)
 
 
-# --- MLP -------------------------------------------------------------------------------------------------------------
+# --- MLP ----------------------------------------------------------------------------------------------------
 
 
 @misconception(
@@ -729,10 +729,12 @@ def mlp_with_private_copies(reference):
     return MLP
 
 
-# --- gradient checking -----------------------------------------------------------------------------------------------
+# --- gradient checking --------------------------------------------------------------------------------------
 
 
-@misconception("bp11", "One-sided difference is only first-order.", caught_by="test_central_difference_of_a_cubic")
+@misconception(
+    "bp11", "One-sided difference is only first-order.", caught_by="test_central_difference_of_a_cubic"
+)
 def numeric_gradient(f, x, h=1e-5):
     grad = np.empty(x.shape)
     for i in np.ndindex(x.shape):
@@ -754,7 +756,10 @@ def numeric_gradient(f, x, h=1e-5):
 
 
 @misconception(
-    "bp11", "You left the probe step in x.", caught_by="test_numeric_gradient_restores_x_bit_for_bit", twins=("bp54",)
+    "bp11",
+    "You left the probe step in x.",
+    caught_by="test_numeric_gradient_restores_x_bit_for_bit",
+    twins=("bp54",),
 )
 def numeric_gradient(f, x, h=1e-5):
     grad = np.empty(x.shape)
@@ -915,7 +920,7 @@ def relative_error(a, b):
     return float(((a - b) / np.maximum(1e-8, np.abs(a) + np.abs(b))).max())
 
 
-# --- Value -----------------------------------------------------------------------------------------------------------
+# --- Value --------------------------------------------------------------------------------------------------
 
 
 def ordered(root):

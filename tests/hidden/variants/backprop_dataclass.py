@@ -94,7 +94,10 @@ class MLP:
         for i, own in enumerate(self.kinds):
             fan_in, fan_out = sizes[i : i + 2]
             scale = math.sqrt(2 / fan_in) if own == "relu" else math.sqrt(2 / (fan_in + fan_out))
-            self.params |= {f"W{i}": scale * rng.standard_normal((fan_in, fan_out)), f"b{i}": np.zeros((fan_out,))}
+            self.params |= {
+                f"W{i}": scale * rng.standard_normal((fan_in, fan_out)),
+                f"b{i}": np.zeros((fan_out,)),
+            }
         self.tape = []
 
     def forward(self, x):
