@@ -76,7 +76,7 @@ def misconception(
     def register(wrong: F) -> F:
         make = wrong if replaces else lambda reference: wrong
         entry = Misconception(id, sentence, caught_by, tuple(twins), replaces or wrong.__name__, make)
-        wrong.__globals__.setdefault("MISCONCEPTIONS", []).append(entry)  # type: ignore[attr-defined]
+        wrong.__globals__.setdefault("MISCONCEPTIONS", []).append(entry)
         return wrong
 
     return register
@@ -165,7 +165,7 @@ def _words(value: Any) -> str:
 def _plain(value: Any) -> np.ndarray:
     if _is_tensor(value):
         value = value.detach()
-        return (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
+        value = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
     return np.asarray(value)
 
 
@@ -186,7 +186,8 @@ def _compare_scalars(actual: Any, expected: Any, name: str, tol: _Tolerance) -> 
 def _compare_arrays(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
     got, wanted = _dtype_name(actual), _dtype_name(expected)
     a, e = _plain(actual), _plain(expected)
-    same = got == wanted or (tol.dtype == "kind" and a.dtype.kind in {"i": "iu", "u": "iu"}.get(e.dtype.kind, e.dtype.kind))
+    kinds = {"i": "iu", "u": "iu"}.get(e.dtype.kind, e.dtype.kind)
+    same = got == wanted or (tol.dtype == "kind" and a.dtype.kind in kinds)
     if tol.dtype and not same:
         return f"{name} has dtype {got}, expected {wanted}", f"{name} has dtype {got}, another one is expected"
     if a.shape != e.shape:
@@ -237,11 +238,15 @@ def _value_problem(
     place = f"{name}[{', '.join(map(str, index))}]" if index else name
     got, wanted = a[index], e[index]
     digits = 6 if f"{got:.6g}" != f"{wanted:.6g}" else 15
-    show = lambda v: f"{v:.{digits}g}" if v.dtype.kind in "fc" else str(v)  # noqa: E731
     count = f" ({int(bad.sum())} of {bad.size} elements differ, this one most)" if bad.size > 1 else ""
     for observe_ in observers if remark else ():
         observe_(Seen(name, a, e, 0.0))
-    return f"{place} is {show(got)}, expected {show(wanted)}{count}", f"{name} {remark or 'has a wrong value'}"
+    text = f"{place} is {_shown(got, digits)}, expected {_shown(wanted, digits)}{count}"
+    return text, f"{name} {remark or 'has a wrong value'}"
+
+
+def _shown(value: Any, digits: int) -> str:
+    return f"{value:.{digits}g}" if value.dtype.kind in "fc" else str(value)
 
 
 def _compare_sequences(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
@@ -461,11 +466,15 @@ def _parameter_gradients(module):  # type: ignore[no-untyped-def]
 
 
 def _vector_jacobian(output, inputs, cotangent):  # type: ignore[no-untyped-def]
-    return torch.autograd.grad(output, inputs, cotangent, retain_graph=True, allow_unused=True)  # noqa: F821
+    import torch
+
+    return torch.autograd.grad(output, inputs, cotangent, retain_graph=True, allow_unused=True)
 
 
 def _leaf(array, requires_grad):  # type: ignore[no-untyped-def]
-    return torch.tensor(array, requires_grad=requires_grad)  # noqa: F821
+    import torch
+
+    return torch.tensor(array, requires_grad=requires_grad)
 
 
 grads = _Helper(_source_of(_parameter_gradients), "_parameter_gradients", False)

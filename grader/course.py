@@ -146,7 +146,7 @@ def load_course(path: Path) -> Course:
     mistakes = [CourseError(f"'{k.value}' is given twice", _at(path, k.start_mark), "keep one") for k in _twice(node)]
     if mistakes:
         raise _bundle(mistakes)
-    return _validated(path, node, yaml.load(text, yaml.CSafeLoader))  # noqa: S506 - the safe loader, in C
+    return _validated(path, node, yaml.CSafeLoader(text).get_single_data())
 
 
 def _validated(path: Path, node: yaml.Node, data: Any) -> Course:

@@ -27,7 +27,13 @@ START_SECONDS = 120.0
 
 def can_fork() -> bool:
     """Whether warm processes can be forked and watched safely here: Linux with pidfds."""
-    needed = ((os, "fork"), (os, "pidfd_open"), (signal, "pidfd_send_signal"), (socket, "AF_UNIX"), (socket, "send_fds"))
+    needed = (
+        (os, "fork"),
+        (os, "pidfd_open"),
+        (signal, "pidfd_send_signal"),
+        (socket, "AF_UNIX"),
+        (socket, "send_fds"),
+    )
     return sys.platform == "linux" and all(hasattr(module, name) for module, name in needed)
 
 
@@ -260,6 +266,7 @@ class _Process:
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is the supervisor's to handle
             )
         self.ready: dict[str, Any] = {}
 

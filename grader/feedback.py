@@ -37,9 +37,7 @@ class Source:
         return re.search(rf"\b{re.escape(word)}\b", self.text) is not None
 
 
-def message_for(
-    outcome: Outcome, visibility: str, function: str, topic: str, source: Source, feedback: str
-) -> str:
+def message_for(outcome: Outcome, visibility: str, function: str, topic: str, source: Source, feedback: str) -> str:
     """What the report says about a check that did not pass."""
     if outcome.verdict is Verdict.PASS:
         return ""

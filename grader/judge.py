@@ -4,8 +4,9 @@ The supervisor starts one (`python -m grader.judge`). It collects the checks onc
 warm. Where processes can be forked it then becomes a mother: for each request it forks a judge that serves JSON lines
 on a socket of its own. Elsewhere it serves JSON lines on its standard input and output.
 
-Lines to a judge: `{"job", "topic", "file", "source"}` (source null: the file is missing). Lines from it: `{"ready": ...}`
-once, then for each job one `{"job", "check"}` a check and a closing `{"job", "done"}` or `{"job", "fault"}`.
+Lines to a judge: `{"job", "topic", "source", "problem"}` (source null: there is no text to grade, and the problem says
+why). Lines from it: `{"ready": ...}` once, then for each job one `{"job", "check"}` a check and a closing
+`{"job", "done"}`, `{"job", "broken"}` or `{"job", "fault"}`.
 """
 
 from __future__ import annotations
@@ -190,7 +191,8 @@ class Judge:
             broken = EngineFault(f"the {call.when} of {item.name} failed: {type(error).__name__}: {error}")
             self.raised = error if call.when == "call" else broken
         outcome: Literal["passed", "failed"] = "failed" if call.excinfo else "passed"
-        return pytest.TestReport(item.nodeid, item.location, {}, outcome, None, call.when)
+        when: Any = call.when
+        return pytest.TestReport(item.nodeid, item.location, {}, outcome, None, when)
 
     def adopt(self, items: list[pytest.Item]) -> None:
         """Order the collected checks by topic, public ones first, each group in the order of its file."""
@@ -337,7 +339,7 @@ class Mother:
             for kind, fd in zip(kinds, fds[1:], strict=True):
                 self.judge.launchers[kind] = ForkLauncher(socket.socket(fileno=fd))
             self.judge.serve(channel.makefile("r", encoding="utf-8"), channel.makefile("w", encoding="utf-8"))
-        except BaseException as error:  # noqa: BLE001 - the supervisor sees the channel close and judges again
+        except BaseException as error:
             sys.stderr.write(f"judge: {type(error).__name__}: {error}\n")
             raise
         finally:
@@ -407,7 +409,20 @@ def main(arguments: list[str]) -> int:
 def _pytest_options(course: Course) -> list[str]:
     """A pytest that reads nobody's configuration, loads nobody's plugins and prints nothing."""
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    off = [option for name in ("cacheprovider", "terminal", "junitxml", "faulthandler", "logging", "unraisableexception", "threadexception", "warnings") for option in ("-p", f"no:{name}")]
+    off = [
+        option
+        for name in (
+            "cacheprovider",
+            "terminal",
+            "junitxml",
+            "faulthandler",
+            "logging",
+            "unraisableexception",
+            "threadexception",
+            "warnings",
+        )
+        for option in ("-p", f"no:{name}")
+    ]
     return [
         "-c", os.devnull, "--rootdir", str(course.root), "--noconftest", "--import-mode=importlib",
         "--assert=plain", "--capture=no", "--continue-on-collection-errors", *off,

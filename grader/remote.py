@@ -18,9 +18,7 @@ class RemoteFunction:
         self._session, self._name, self._handle, self._options = session, name, handle, options
 
     def request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Reply:
-        return self._session.request(
-            "call", args, kwargs, name=self._name, handle=self._handle, options=self._options
-        )
+        return self._session.request("call", args, kwargs, name=self._name, handle=self._handle, options=self._options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.request(args, kwargs).value
@@ -46,6 +44,8 @@ def with_options(function: Any, **options: Any) -> RemoteFunction:
 
 class Submission:
     """The student's module: `submission.f(x)` runs there, on copies, and answers with data."""
+
+    _session: Session
 
     def __init__(self, session: Session) -> None:
         session.handle_factory = _make_handle
@@ -112,7 +112,7 @@ class Handle:
     __eq__ = _refused("cannot be compared")
     __ne__ = _refused("cannot be compared")
     __bool__ = _refused("has no truth value")
-    __hash__ = _refused("cannot be hashed")  # type: ignore[assignment]
+    __hash__ = _refused("cannot be hashed")
     __iter__ = _refused("is iterated by take(handle, n)")
 
     __add__, __radd__ = _forwarded("add"), _forwarded("add", True)

@@ -54,7 +54,9 @@ def run(paths: list[Path], options: Options) -> int:
     topics = _topics(course, found, options)
     engine = make_engine(course, course_file.resolve(), topics, seed=options.seed)
     results, interrupted = _graded(found.submissions, course, engine, topics, options)
-    report = Report(course.title, engine.level, not interrupted, tuple(results), tuple(map(summary.printable, found.warnings)))
+    report = Report(
+        course.title, engine.level, not interrupted, tuple(results), tuple(map(summary.printable, found.warnings))
+    )
     _show(report, options)
     _write(report, course, formats, options.output)
     return EXIT_INTERRUPTED if interrupted else _exit_code(report, options)

@@ -224,8 +224,9 @@ def student_error(message: dict[str, Any]) -> StudentError:
         type(f) is not list or len(f) != 2 or type(f[0]) is not int or type(f[1]) is not str for f in frames
     ):
         raise wire.WireError("a malformed error")
-    cut = {"type": name[:80], "mro": mro[:16], "text": text[:2000], "frames": [(f[0], f[1][:80]) for f in frames[-8:]]}
-    return _class_for(cut["type"], cut["mro"])(cut)
+    bounded = [(f[0], f[1][:80]) for f in frames[-8:]]
+    cut = {"type": name[:80], "mro": mro[:16], "text": text[:2000], "frames": bounded}
+    return _class_for(name[:80], mro[:16])(cut)
 
 
 def _class_for(name: str, mro: list[str]) -> type[StudentError]:

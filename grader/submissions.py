@@ -160,7 +160,7 @@ class Zip:
                 return member.read(cap + 1)
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
             raise OSError(f"a damaged or encrypted zip entry ({error})") from None
-        except Exception as error:  # zlib, bz2 and lzma have errors of their own
+        except Exception as error:  # noqa: BLE001 - zlib, bz2 and lzma have errors of their own
             raise OSError(f"a damaged zip entry ({type(error).__name__})") from None
 
 
@@ -284,9 +284,7 @@ def _inner_zip(tree: Tree, archive: PurePosixPath, course: Course, warnings: lis
     return [_submission(inner, inner.names(), archive.stem, course, warnings)]
 
 
-def _canvas(
-    tree: Tree, names: list[PurePosixPath], name: str, course: Course, warnings: list[str]
-) -> list[Submission]:
+def _canvas(tree: Tree, names: list[PurePosixPath], name: str, course: Course, warnings: list[str]) -> list[Submission]:
     """`name_[LATE_]userid_submissionid_file.py`, all in one folder."""
     files: dict[str, dict[str, SubmittedFile]] = {}
     late: set[str] = set()
@@ -363,9 +361,7 @@ def _with_odd_folders(tree: Tree, submission: Submission, course: Course) -> Sub
     return replace(submission, files=files)
 
 
-def _with_metadata(
-    tree: Tree, names: list[PurePosixPath], submission: Submission, warnings: list[str]
-) -> Submission:
+def _with_metadata(tree: Tree, names: list[PurePosixPath], submission: Submission, warnings: list[str]) -> Submission:
     """Who and when, from `submission.yml`; file times are never used."""
     path = next((n for n in names if n.name == "submission.yml" and len(n.parts) == 1), None)
     if path is None:
@@ -432,7 +428,9 @@ def _one_per_student(submissions: list[Submission], warnings: list[str]) -> list
         count = seen[submission.student] = seen.get(submission.student, 0) + 1
         if count > 1:
             name = f"{submission.student} ({count})"
-            warnings.append(f"two submissions name the student '{submission.student}'; the second is listed as '{name}'")
+            warnings.append(
+                f"two submissions name the student '{submission.student}'; the second is listed as '{name}'"
+            )
             note = f"another submission also names the student '{submission.student}'"
             submission = replace(submission, student=name, notes=(*submission.notes, note))
         result.append(submission)

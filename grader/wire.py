@@ -55,7 +55,7 @@ class Received:
     ref: int | None = None
 
 
-class FreshRecord(tuple):  # type: ignore[type-arg]
+class FreshRecord(tuple):
     """New values for a namedtuple or dataclass of the submission, which is rebuilt from them in the worker."""
 
     owner: Any = None
@@ -66,24 +66,24 @@ def _read_only(*_: Any, **__: Any) -> Any:
     raise TypeError("what a check receives is read-only; make a copy with fresh() first")
 
 
-class FrozenTuple(Received, tuple):  # type: ignore[type-arg]
+class FrozenTuple(Received, tuple):
     """A tuple of the submission, or its namedtuple or dataclass, whose type name is then in `kind`."""
 
     kind: str | None = None
 
 
-class FrozenList(Received, list):  # type: ignore[type-arg]
+class FrozenList(Received, list):
     """A list of the submission, read-only."""
 
     append = extend = insert = pop = remove = clear = sort = reverse = _read_only
     __setitem__ = __delitem__ = __iadd__ = __imul__ = _read_only
 
 
-class FrozenDict(Received, dict):  # type: ignore[type-arg]
+class FrozenDict(Received, dict):
     """A dict of the submission, read-only."""
 
-    pop = popitem = clear = update = setdefault = _read_only  # type: ignore[assignment]
-    __setitem__ = __delitem__ = __ior__ = _read_only  # type: ignore[assignment]
+    pop = popitem = clear = update = setdefault = _read_only
+    __setitem__ = __delitem__ = __ior__ = _read_only
 
 
 # --- data -> nodes ---------------------------------------------------------------------------------------------------
@@ -218,8 +218,8 @@ def _received(encoder: Encoder, value: Any, depth: int) -> Any:
     """What came from this worker goes back as the worker's own object; anywhere else it is plain data."""
     if value.ref is not None and value.owner is encoder.owner:
         return {"ref": value.ref}
-    plain = {FrozenTuple: _tuple, FrozenList: _list, FrozenDict: _dict}[type(value)]
-    return plain(encoder, value, depth)
+    plain: dict[Any, Any] = {FrozenTuple: _tuple, FrozenList: _list, FrozenDict: _dict}
+    return plain[type(value)](encoder, value, depth)
 
 
 def _fresh_record(encoder: Encoder, value: Any, depth: int) -> Any:
@@ -301,13 +301,18 @@ def _encoder_of_subclass(value: Any) -> Callable[[Encoder, Any, int], Any] | Non
         return _record
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _record
-    for base, encode in ((int, _int), (float, _float), (complex, _complex), (str, _str)):
-        if isinstance(value, base):
-            return encode
-    for base, encode in ((tuple, _tuple), (list, _list), (dict, _dict)):
-        if isinstance(value, base):
-            return encode
-    return None
+    return next((encode for base, encode in _BASES if isinstance(value, base)), None)
+
+
+_BASES: tuple[tuple[Any, Callable[[Encoder, Any, int], Any]], ...] = (
+    (int, _int),
+    (float, _float),
+    (complex, _complex),
+    (str, _str),
+    (tuple, _tuple),
+    (list, _list),
+    (dict, _dict),
+)
 
 
 # --- nodes -> data ---------------------------------------------------------------------------------------------------
@@ -350,7 +355,7 @@ class Decoder:
 
     def container(self, kind: type, values: Any, node: dict[str, Any]) -> Any:
         if self.frozen is None:
-            return {FrozenTuple: tuple, FrozenList: list, FrozenDict: dict}[kind](values)
+            return kind.__mro__[2](values)  # tuple, list or dict
         made = kind(values)
         ref = node.get("ref")
         if type(ref) is int and len(made):

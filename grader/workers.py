@@ -19,7 +19,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
@@ -298,17 +298,18 @@ class PipeConnection:
             self._write(answer(message, arrays))
 
     def _frame(self) -> tuple[dict[str, Any], list[np.ndarray]]:
+        frame: tuple[dict[str, Any], list[np.ndarray]]
         try:
             self._fill(wire.HEAD.size)
             header, body = wire.parse_head(self.inbox[: wire.HEAD.size])
             self._fill(wire.HEAD.size + header + body)
-            frame = self.inbox[wire.HEAD.size : wire.HEAD.size + header + body]
-            if len(self.inbox) > wire.HEAD.size + len(frame):
+            if len(self.inbox) > wire.HEAD.size + header + body:
                 raise wire.WireError("more than one reply")
+            frame = wire.parse(header, self.inbox[wire.HEAD.size :], writable=False)
             self.inbox.clear()
-            return wire.parse(header, frame, writable=False)
         except wire.WireError as error:
             self._die(WorkerDied(Verdict.VIOLATION, f"sent a malformed reply ({error})"))
+        return frame
 
     def _fill(self, size: int) -> None:
         """Wait until the inbox holds `size` bytes; it grows only as bytes arrive."""
@@ -369,11 +370,11 @@ class PipeConnection:
         if died:
             self._die(died)
 
-    def _die(self, died: WorkerDied) -> Any:
+    def _die(self, died: WorkerDied) -> NoReturn:
         self.kill()
         raise died
 
-    def _ended(self) -> Any:
+    def _ended(self) -> NoReturn:
         code = self.launcher.exit_of(self.number)
         if code is None:
             self._die(WorkerDied(Verdict.VIOLATION, "closed its reply channel"))
@@ -551,11 +552,11 @@ class ThreadConnection:
         except (OSError, ValueError):
             pass  # the worker has ended: the reading thread tells
 
-    def _die(self, died: WorkerDied) -> Any:
+    def _die(self, died: WorkerDied) -> NoReturn:
         self.kill()
         raise died
 
-    def _ended(self) -> Any:
+    def _ended(self) -> NoReturn:
         try:
             raise ended(self.process.wait(timeout=5))
         except subprocess.TimeoutExpired:

@@ -47,10 +47,14 @@ def _class(report: Report, paint: Paint) -> Iterator[str]:
     if totals:
         full = sum(s.points >= s.max_points for s in ordered)
         middle = sorted(totals)[len(totals) // 2]
-        yield f"{len(ordered)} submissions, {full} with full marks, median {points(middle)} of {points(ordered[0].max_points)}"
+        best = points(ordered[0].max_points)
+        yield f"{len(ordered)} submissions, {full} with full marks, median {points(middle)} of {best}"
     broken = [s for s in ordered if s.faults]
     if broken:
-        yield paint(f"{len(broken)} could not be graded in full; that is the grader's fault, not theirs: no mark was given", "magenta")
+        yield paint(
+            f"{len(broken)} could not be graded in full; that is the grader's fault, not theirs: no mark was given",
+            "magenta",
+        )
 
 
 def _class_line(result: SubmissionResult, width: int, paint: Paint) -> str:
@@ -59,7 +63,9 @@ def _class_line(result: SubmissionResult, width: int, paint: Paint) -> str:
     counts = Counter(c.verdict for t in result.topics for c in t.checks)
     words = [f"{n} {MARKS[v]}" for v, n in counts.items() if v is not Verdict.PASS]
     colour = "magenta" if result.faults else "green" if not words else "red"
-    return f"{printable(result.student):<{width}}  {paint(total, colour)}{late}  {', '.join(words) or 'all checks pass'}"
+    return (
+        f"{printable(result.student):<{width}}  {paint(total, colour)}{late}  {', '.join(words) or 'all checks pass'}"
+    )
 
 
 # --- one student -----------------------------------------------------------------------------------------------------
@@ -73,7 +79,8 @@ def _one(result: SubmissionResult, paint: Paint, verbose: bool) -> Iterator[str]
     absent = [t.topic for t in result.topics if t.file is None]
     if absent and not verbose:
         yield f"not handed in: {', '.join(absent)}"
-    for note in dict.fromkeys(n for source in (result, *result.topics) for n in source.notes):
+    notes = [*result.notes, *(n for topic in result.topics for n in topic.notes)]
+    for note in dict.fromkeys(notes):
         yield f"note: {printable(note)}"
     late = f", {result.late_days} days late (-{points(result.penalty)})" if result.late_days else ""
     yield f"total: {points(result.final)} of {points(result.max_points)}{late}"

@@ -22,11 +22,16 @@ def number(value: float) -> str:
 
 def row(result: SubmissionResult, topics: list[str]) -> list[str]:
     graded = {t.topic: t for t in result.topics}
-    points = [
-        "" if t not in graded else "not graded" if graded[t].faults else number(graded[t].points) for t in topics
-    ]
+    points = ["" if t not in graded else "not graded" if graded[t].faults else number(graded[t].points) for t in topics]
     final = "not graded" if result.faults else number(result.final)
-    return [harmless(result.student), *points, number(result.points), str(result.late_days), number(result.penalty), final]
+    return [
+        harmless(result.student),
+        *points,
+        number(result.points),
+        str(result.late_days),
+        number(result.penalty),
+        final,
+    ]
 
 
 def write(report: Report, course: Course, path: Path) -> None:

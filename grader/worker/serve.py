@@ -24,6 +24,7 @@ from grader import wire
 
 ORIGIN = "<submission>/"
 MAX_ERROR_TEXT = 2000
+MAX_WORK = 100_000  # for deciding whether two strided arrays share memory
 OPERATORS: dict[str, Callable[..., Any]] = {
     name: getattr(operator, name)
     for name in (
@@ -95,7 +96,7 @@ def _ban(name: str) -> None:
         return real(*args, **kwargs)
 
     if isinstance(real, type):  # a banned class stays usable as a base or in isinstance; making one is refused
-        owner.__dict__[attribute].__init__ = _banned_init(name, real.__init__)
+        type.__setattr__(real, "__init__", _banned_init(name, real.__init__))  # type: ignore[misc]
     else:
         setattr(owner, attribute, banned)
 
@@ -148,7 +149,7 @@ def _is_tensor(value: Any) -> bool:
 def _share_memory(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         try:
-            return bool(np.shares_memory(a, b, max_work=100_000))
+            return bool(np.shares_memory(a, b, max_work=MAX_WORK))  # type: ignore[arg-type]
         except np.exceptions.TooHardError:
             return bool(np.may_share_memory(a, b))
     if _is_tensor(a) and _is_tensor(b) and a.numel() and b.numel():
@@ -166,9 +167,8 @@ class Observation:
 
     @staticmethod
     def _random_state() -> Any:
-        name, keys, *rest = np.random.get_state(legacy=True)
         torch = sys.modules.get("torch")
-        return name, keys.tobytes(), *rest, random.getstate(), torch and torch.get_rng_state().numpy().tobytes()
+        return repr(np.random.get_state()), random.getstate(), torch and torch.get_rng_state().numpy().tobytes()
 
     def report(self, result: Any) -> dict[str, Any]:
         current = [(path, leaf) for name, value in self.named for path, leaf in leaves(value, name)]
@@ -234,7 +234,7 @@ class OpcodeCounter:
             if sys.gettrace() is not tracer:  # somebody switched the counting off
                 self.threads = True
             sys.settrace(None)
-            threading.settrace(None)  # type: ignore[arg-type]
+            threading.settrace(None)
 
 
 # --- the server ------------------------------------------------------------------------------------------------------
@@ -359,7 +359,8 @@ class Server:
             function(*args, **kwargs)  # warm-up: first-call caches do not count
         args, kwargs, generators = self._arguments(message, arrays)
         observation = Observation(args, kwargs) if options.get("observe") else None
-        with np.errstate(**({"over": "raise", "invalid": "raise", "divide": "raise"} if options.get("strict") else {})):
+        strict: Any = {"over": "raise", "invalid": "raise", "divide": "raise"} if options.get("strict") else {}
+        with np.errstate(**strict):
             if options.get("count"):
                 result = counter.run(lambda: function(*args, **kwargs))
                 extra["count"], extra["threads"] = counter.count, counter.threads

@@ -24,7 +24,8 @@ from grader.checks import (
 SIZES = [(1, 1, 1), (2, 2, 2), (1, 4, 2), (2, 1, 3), (3, 2, 1), (5, 4, 3)]  # (N, D, M)
 KINDS = ("relu", "sigmoid", "tanh")
 ACTIVATE = {"relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
-NETWORKS = [(1, 1), (4, 3), (5, 4, 3), (3, 1, 2), (4, 5, 3, 6, 2)]  # 1, 2 and 4 linear layers
+NETWORKS = [((1, 1), "tanh"), ((4, 3), "relu"), ((3, 1, 2), "sigmoid")]  # 1, 2 and 4 linear layers
+NETWORKS += [(sizes, kind) for sizes in [(5, 4, 3), (4, 5, 3, 6, 2)] for kind in KINDS]
 
 
 def leaf(array):
@@ -468,25 +469,23 @@ def draw_network(rng, sizes, kind, n=3):
 @check("MLP", points=2)
 def test_network_forward_at_every_depth(submission, rng):
     """Networks of one, two and four linear layers compute the right logits from whatever `params` holds."""
-    for sizes in NETWORKS:
-        for kind in KINDS:
-            model = submission.MLP(sizes, kind, rng)
-            params, x, _ = draw_network(rng, sizes, kind)
-            set_params(model, params)
-            expected, _ = torch_mlp({k: torch.tensor(v) for k, v in params.items()}, torch.tensor(x), kind)
-            assert_close(model.forward(x), expected.numpy(), name="logits")
+    for sizes, kind in NETWORKS:
+        model = submission.MLP(sizes, kind, rng)
+        params, x, _ = draw_network(rng, sizes, kind)
+        set_params(model, params)
+        expected, _ = torch_mlp({k: torch.tensor(v) for k, v in params.items()}, torch.tensor(x), kind)
+        assert_close(model.forward(x), expected.numpy(), name="logits")
 
 
 @check("MLP", points=3.5)
 def test_network_gradients_match_autograd(submission, rng):
     """The gradient of every weight and bias agrees with automatic differentiation at every depth."""
-    for sizes in NETWORKS:
-        for kind in KINDS:
-            model = submission.MLP(list(sizes), kind, rng)
-            params, x, dlogits = draw_network(rng, sizes, kind)
-            set_params(model, params)
-            model.forward(x)
-            assert_close(model.backward(dlogits), mlp_gradients(params, x, dlogits, kind), name="gradients")
+    for sizes, kind in NETWORKS:
+        model = submission.MLP(list(sizes), kind, rng)
+        params, x, dlogits = draw_network(rng, sizes, kind)
+        set_params(model, params)
+        model.forward(x)
+        assert_close(model.backward(dlogits), mlp_gradients(params, x, dlogits, kind), name="gradients")
 
 
 @check("MLP", points=2)
@@ -737,18 +736,7 @@ def draw_program(rng, length):
 def test_powers_of_negative_zero_and_fractional_kind(submission, rng):
     """The derivative of a power holds for negative, fractional and large exponents, and for bases at or below 0."""
     x = rng.uniform(0.5, 2.0)
-    for base, n in [
-        (x, 2),
-        (x, 3.0),
-        (x, -2),
-        (x, 0.5),
-        (x, 1),
-        (-x, 3),
-        (-x, 2),
-        (-x, -1),
-        (0.0, 2),
-        (0.0, 1),
-    ]:
+    for base, n in [(x, 3.0), (x, -2), (x, 0.5), (x, 1), (-x, 3), (-x, -1), (0.0, 2)]:
         a = submission.Value(base)
         result = a**n
         (result * 3.0).backward()
@@ -802,7 +790,7 @@ def test_the_order_of_operands_does_not_matter(submission, rng):
 @check("Value", points=2)
 def test_random_graphs_match_autograd(submission, rng):
     """Values and gradients of random expressions agree with automatic differentiation."""
-    for length in (1, 2, 4, 8, 12, 12):
+    for length in (1, 3, 8, 16):
         numbers, program = draw_program(rng, length)
         leaves = [submission.Value(float(v)) for v in numbers]
         result = run_in_worker(leaves, program)

@@ -342,8 +342,8 @@ def test_batchnorm_of_a_constant_column(submission, rng):
         x, gamma, beta, (mean, var), _ = draw_batchnorm(rng, n, 4)
         x[:, 1:] = [3.7, 0.0, 1e6 + 0.1]
         y, _, run_new = submission.batchnorm_forward(x, gamma, beta, (mean, var), True)
-        # the mean of equal numbers near 1e6 may be off by 1e-10, which 1 / sqrt(eps) makes 3e-8
-        assert_close(y[:, 1:], np.tile(beta[1:], (n, 1)), name="y of the constant columns", atol=1e-6)
+        # the mean of equal numbers near 1e6 may be off by 1e-9, which 1 / sqrt(eps) makes 3e-7
+        assert_close(y[:, 1:], np.tile(beta[1:], (n, 1)), name="y of the constant columns", atol=1e-5)
         assert_close(run_new[1][1:], 0.9 * var[1:], name="running variance of the constant columns")
 
 

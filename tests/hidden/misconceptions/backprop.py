@@ -1,11 +1,41 @@
 """Wrong implementations of the backprop topic, each with the sentence that a student who holds it should read."""
 
 import math
+from functools import wraps
 from itertools import pairwise
 
 import numpy as np
 
 from grader.checks import misconception
+
+
+def fits(*shapes):
+    """Whether these pairs of shapes are equal."""
+    return all(a == b for a, b in shapes)
+
+
+GOOD = {
+    "linear_forward": lambda x, W, b: x.ndim == 2 and fits((W.shape, (x.shape[1], *b.shape))) and b.ndim == 1,
+    "linear_backward": lambda dy, cache: fits((dy.shape, (len(cache[0]), cache[1].shape[1]))),
+    "act_forward": lambda z, kind: kind in ("relu", "sigmoid", "tanh"),
+    "act_backward": lambda da, cache: fits((da.shape, cache[0].shape)),
+    "softmax_xent": lambda z, y: z.ndim == 2 and fits((y.shape, z.shape[:1])) and set(y) <= set(range(z.shape[1])),
+    "numeric_gradient": lambda f, x, h=1e-5: x.dtype == np.float64 and h > 0,
+    "relative_error": lambda a, b: fits((a.shape, b.shape)),
+}
+
+
+def refusing(wrong):
+    """Add the right checks of the arguments, so that a version is wrong in one way only."""
+
+    @wraps(wrong)
+    def checked(*args, **kwargs):
+        if not GOOD[wrong.__name__](*args, **kwargs):
+            raise ValueError("bad arguments")
+        return wrong(*args, **kwargs)
+
+    return checked
+
 
 # --- linear layer -------------------------------------------------------------------------------------------
 
@@ -15,6 +45,7 @@ from grader.checks import misconception
     "W is (D, M) here, one column for each output, so y = xW + b; the (out, in) layout with its transpose is torch's.",
     caught_by="test_linear_forward_is_xw_plus_b",
 )
+@refusing
 def linear_forward(x, W, b):
     return x @ W.T + b, (x, W)
 
@@ -24,6 +55,7 @@ def linear_forward(x, W, b):
     "The bias is missing: each output is a weighted sum plus its own constant.",
     caught_by="test_linear_forward_is_xw_plus_b",
 )
+@refusing
 def linear_forward(x, W, b):
     return x @ W, (x, W)
 
@@ -33,6 +65,7 @@ def linear_forward(x, W, b):
     "The bias belongs to the outputs, so it is added along the columns; as a column vector it shifts whole rows.",
     caught_by="test_linear_forward_is_xw_plus_b",
 )
+@refusing
 def linear_forward(x, W, b):
     return x @ W + b[:, None], (x, W)
 
@@ -51,6 +84,7 @@ def linear_forward(x, W, b):
     "Python loops over elements cost thousands of operations where one matrix product does it.",
     caught_by="test_linear_forward_needs_no_loop",
 )
+@refusing
 def linear_forward(x, W, b):
     y = np.empty((x.shape[0], W.shape[1]), x.dtype)
     for n in range(x.shape[0]):
@@ -64,6 +98,7 @@ def linear_forward(x, W, b):
     "The bias is added to every row, so its gradient is the sum over the batch; the 1/N belongs to the loss.",
     caught_by="test_bias_gradient_sums_over_the_batch",
 )
+@refusing
 def linear_backward(dy, cache):
     x, W = cache
     return dy @ W.T, x.T @ dy, dy.mean(0)
@@ -74,6 +109,7 @@ def linear_backward(dy, cache):
     "Your weight gradient is transposed.",
     caught_by="test_input_and_weight_gradients_of_a_linear_layer",
 )
+@refusing
 def linear_backward(dy, cache):
     x, W = cache
     return dy @ W.T, dy.T @ x, dy.sum(0)
@@ -84,6 +120,7 @@ def linear_backward(dy, cache):
     "On the way back W acts transposed: dx = dy Wᵀ, because x[n, d] reached y[n, m] through W[d, m].",
     caught_by="test_input_and_weight_gradients_of_a_linear_layer",
 )
+@refusing
 def linear_backward(dy, cache):
     x, W = cache
     return dy @ W, x.T @ dy, dy.sum(0)
@@ -94,6 +131,7 @@ def linear_backward(dy, cache):
     "The weight gradient sums over the batch; the upstream gradient already holds the 1/N of the mean loss.",
     caught_by="test_input_and_weight_gradients_of_a_linear_layer",
 )
+@refusing
 def linear_backward(dy, cache):
     x, W = cache
     return dy @ W.T, x.T @ dy / len(x), dy.sum(0)
@@ -104,6 +142,7 @@ def linear_backward(dy, cache):
     "The bias has shape (M,), and a gradient always has the shape of what it belongs to; drop the extra axis.",
     caught_by="test_bias_gradient_sums_over_the_batch",
 )
+@refusing
 def linear_backward(dy, cache):
     x, W = cache
     return dy @ W.T, x.T @ dy, dy.sum(0, keepdims=True)
@@ -130,6 +169,7 @@ def linear_forward_with_one_cache(reference):
     "float32 was promoted: a NumPy array made without a dtype is float64 and drags the result along.",
     caught_by="test_linear_backward_keeps_float32_in_any_memory_layout",
 )
+@refusing
 def linear_backward(dy, cache):
     x, W = cache
     return dy @ W.T, x.T @ dy, np.ones(len(dy)) @ dy
@@ -143,6 +183,7 @@ def linear_backward(dy, cache):
     "exp(z) overflows for large z and gives nan; choose a form whose exponent is never positive.",
     caught_by="test_saturated_activations_are_right_and_finite",
 )
+@refusing
 def act_forward(z, kind):
     with np.errstate(all="ignore"):
         e = np.exp(z)
@@ -155,6 +196,7 @@ def act_forward(z, kind):
     "tanh written with exp overflows for large inputs and gives nan; np.tanh does not.",
     caught_by="test_saturated_activations_are_right_and_finite",
 )
+@refusing
 def act_forward(z, kind):
     with np.errstate(all="ignore"):
         up, down = np.exp(z), np.exp(-z)
@@ -167,9 +209,8 @@ def act_forward(z, kind):
     "Relu wrote into the array it was given; the caller still needs it.",
     caught_by="test_activation_leaves_its_input_alone_and_refuses_unknown_kinds",
 )
+@refusing
 def act_forward(z, kind):
-    if kind not in ("relu", "sigmoid", "tanh"):
-        raise ValueError(kind)
     if kind == "relu":
         np.maximum(z, 0, out=z)
         return z, (z, z, kind)
@@ -191,6 +232,7 @@ def sigmoid(v):
     "You applied σ twice; σ′(z) = a(1 − a) with a = σ(z), the value that forward returned.",
     caught_by="test_activation_gradient_is_the_slope_times_the_upstream_gradient",
 )
+@refusing
 def act_backward(da, cache):
     z, a, kind = cache
     s = sigmoid(a)
@@ -202,6 +244,7 @@ def act_backward(da, cache):
     "You applied σ twice, and once more as a factor; σ′(z) = a(1 − a) with a = σ(z).",
     caught_by="test_activation_gradient_is_the_slope_times_the_upstream_gradient",
 )
+@refusing
 def act_backward(da, cache):
     z, a, kind = cache
     s = sigmoid(a)
@@ -213,6 +256,7 @@ def act_backward(da, cache):
     "a(1 − a) wants the output a = σ(z) of the activation; you put in its input z.",
     caught_by="test_activation_gradient_is_the_slope_times_the_upstream_gradient",
 )
+@refusing
 def act_backward(da, cache):
     z, a, kind = cache
     return da * (z * (1 - z) if kind == "sigmoid" else slope(a, kind))
@@ -223,6 +267,7 @@ def act_backward(da, cache):
     "You applied tanh twice; tanh′(z) = 1 − a² with a = tanh(z), the value that forward returned.",
     caught_by="test_activation_gradient_is_the_slope_times_the_upstream_gradient",
 )
+@refusing
 def act_backward(da, cache):
     z, a, kind = cache
     return da * (1 - np.tanh(a) ** 2 if kind == "tanh" else slope(a, kind))
@@ -233,6 +278,7 @@ def act_backward(da, cache):
     "This is the slope alone; the chain rule multiplies it by the gradient that arrives from above.",
     caught_by="test_activation_gradient_is_the_slope_times_the_upstream_gradient",
 )
+@refusing
 def act_backward(da, cache):
     z, a, kind = cache
     return slope(a, kind) * np.ones_like(da)
@@ -243,6 +289,7 @@ def act_backward(da, cache):
     "The ReLU mask is the sign of the forward input, not of the incoming gradient.",
     caught_by="test_relu_gradient_is_masked_by_the_forward_input",
 )
+@refusing
 def act_backward(da, cache):
     z, a, kind = cache
     return da * (da > 0) if kind == "relu" else da * slope(a, kind)
@@ -253,6 +300,7 @@ def act_backward(da, cache):
     "At 0 this course takes derivative 0 (as torch).",
     caught_by="test_relu_slope_at_zero_is_zero",
 )
+@refusing
 def act_backward(da, cache):
     z, a, kind = cache
     return da * (z >= 0) if kind == "relu" else da * slope(a, kind)
@@ -279,6 +327,7 @@ def finish(log_p, y):
     "Your gradient is N times too large: the loss is a mean over rows.",
     caught_by="test_the_loss_is_a_mean_over_rows",
 )
+@refusing
 def softmax_xent(logits, y):
     loss, dlogits = finish(log_softmax(logits), y)
     return loss, dlogits * len(y)
@@ -290,6 +339,7 @@ def softmax_xent(logits, y):
     caught_by="test_a_hopeless_label_costs_its_distance_from_the_best",
     twins=("bp28",),
 )
+@refusing
 def softmax_xent(logits, y):
     p = np.exp(log_softmax(logits))
     with np.errstate(divide="ignore"):
@@ -302,6 +352,7 @@ def softmax_xent(logits, y):
     "A small constant inside the log hides an underflow: the loss of a hopeless label is wrong from then on.",
     caught_by="test_a_hopeless_label_costs_its_distance_from_the_best",
 )
+@refusing
 def softmax_xent(logits, y):
     p = np.exp(log_softmax(logits))
     return float(-np.log(p[np.arange(len(y)), y] + 1e-12).mean()), finish(log_softmax(logits), y)[1]
@@ -312,6 +363,7 @@ def softmax_xent(logits, y):
     "Clipping probabilities before the log hides an underflow: the loss of a hopeless label is wrong from then on.",
     caught_by="test_a_hopeless_label_costs_its_distance_from_the_best",
 )
+@refusing
 def softmax_xent(logits, y):
     p = np.clip(np.exp(log_softmax(logits)), 1e-15, 1.0)
     return float(-np.log(p[np.arange(len(y)), y]).mean()), finish(log_softmax(logits), y)[1]
@@ -322,6 +374,7 @@ def softmax_xent(logits, y):
     "exp overflows or underflows unless the largest logit of the row is subtracted first.",
     caught_by="test_a_constant_added_to_a_row_changes_nothing",
 )
+@refusing
 def softmax_xent(logits, y):
     with np.errstate(all="ignore"):
         e = np.exp(logits)
@@ -333,6 +386,7 @@ def softmax_xent(logits, y):
     "You subtracted the largest logit of the whole batch; a row far below it underflows. Each row needs its own.",
     caught_by="test_huge_logits_do_not_overflow",
 )
+@refusing
 def softmax_xent(logits, y):
     with np.errstate(all="ignore"):
         shifted = logits - logits.max()
@@ -344,6 +398,7 @@ def softmax_xent(logits, y):
     "Softmax runs over the classes of one example (axis 1); you normalised over the examples.",
     caught_by="test_loss_is_logsumexp_minus_the_right_logit",
 )
+@refusing
 def softmax_xent(logits, y):
     return finish(log_softmax(logits, axis=0), y)
 
@@ -353,6 +408,7 @@ def softmax_xent(logits, y):
     "The loss is the mean over the rows; you return their sum.",
     caught_by="test_the_loss_is_a_mean_over_rows",
 )
+@refusing
 def softmax_xent(logits, y):
     loss, dlogits = finish(log_softmax(logits), y)
     return loss * len(y), dlogits * len(y)
@@ -363,6 +419,7 @@ def softmax_xent(logits, y):
     "The mean runs over the N examples; you also divided by the number of classes.",
     caught_by="test_loss_of_equal_logits_is_log_k",
 )
+@refusing
 def softmax_xent(logits, y):
     loss, dlogits = finish(log_softmax(logits), y)
     return loss / logits.shape[1], dlogits / logits.shape[1]
@@ -373,6 +430,7 @@ def softmax_xent(logits, y):
     "The sign is reversed: the gradient is softmax minus onehot, so that a step against it raises the right logit.",
     caught_by="test_logit_gradient_matches_autograd",
 )
+@refusing
 def softmax_xent(logits, y):
     loss, dlogits = finish(log_softmax(logits), y)
     return loss, -dlogits
@@ -383,6 +441,7 @@ def softmax_xent(logits, y):
     "−1/p is the slope of the loss at the probability; the gradient at the logits goes on through the softmax.",
     caught_by="test_logit_gradient_matches_autograd",
 )
+@refusing
 def softmax_xent(logits, y):
     log_p, rows = log_softmax(logits), np.arange(len(y))
     dlogits = np.zeros_like(logits)
@@ -408,6 +467,7 @@ def softmax_xent(logits, y):
     "float32 was promoted: np.eye makes float64, and the gradient went along.",
     caught_by="test_softmax_xent_keeps_float32_in_any_memory_layout",
 )
+@refusing
 def softmax_xent(logits, y):
     log_p = log_softmax(logits)
     return finish(log_p, y)[0], (np.exp(log_p) - np.eye(logits.shape[1])[y]) / len(y)
@@ -735,6 +795,7 @@ def mlp_with_private_copies(reference):
 @misconception(
     "bp11", "One-sided difference is only first-order.", caught_by="test_central_difference_of_a_cubic"
 )
+@refusing
 def numeric_gradient(f, x, h=1e-5):
     grad = np.empty(x.shape)
     for i in np.ndindex(x.shape):
@@ -745,6 +806,7 @@ def numeric_gradient(f, x, h=1e-5):
 
 
 @misconception("bp11", "Divide by 2h.", caught_by="test_central_difference_of_a_cubic")
+@refusing
 def numeric_gradient(f, x, h=1e-5):
     grad = np.empty(x.shape)
     for i in np.ndindex(x.shape):
@@ -761,6 +823,7 @@ def numeric_gradient(f, x, h=1e-5):
     caught_by="test_numeric_gradient_restores_x_bit_for_bit",
     twins=("bp54",),
 )
+@refusing
 def numeric_gradient(f, x, h=1e-5):
     grad = np.empty(x.shape)
     for i in np.ndindex(x.shape):
@@ -777,6 +840,7 @@ def numeric_gradient(f, x, h=1e-5):
     caught_by="test_numeric_gradient_restores_x_bit_for_bit",
     twins=("bp11",),
 )
+@refusing
 def numeric_gradient(f, x, h=1e-5):
     grad = np.empty(x.shape)
     for i in np.ndindex(x.shape):
@@ -794,6 +858,7 @@ def numeric_gradient(f, x, h=1e-5):
     caught_by="test_numeric_gradient_of_a_coupled_function",
     twins=("bp11",),
 )
+@refusing
 def numeric_gradient(f, x, h=1e-5):
     x = x.copy()
     grad = np.empty(x.shape)
@@ -810,6 +875,7 @@ def numeric_gradient(f, x, h=1e-5):
     "reshape and ravel return a copy of a strided array, so the probes never reached x; index x itself.",
     caught_by="test_numeric_gradient_of_scalars_and_strided_arrays",
 )
+@refusing
 def numeric_gradient(f, x, h=1e-5):
     flat, grad = x.reshape(-1), np.empty(x.size)
     for i in range(x.size):
@@ -827,6 +893,7 @@ def numeric_gradient(f, x, h=1e-5):
     "The step h that was passed in is not used.",
     caught_by="test_central_difference_of_a_cubic",
 )
+@refusing
 def numeric_gradient(f, x, h=1e-5):
     grad = np.empty(x.shape)
     for i in np.ndindex(x.shape):
@@ -842,6 +909,7 @@ def numeric_gradient(f, x, h=1e-5):
     "All elements were moved at once, which gives one slope along the diagonal; probe one element at a time.",
     caught_by="test_numeric_gradient_of_a_coupled_function",
 )
+@refusing
 def numeric_gradient(f, x, h=1e-5):
     return np.full(x.shape, (f(x + h) - f(x - h)) / (2 * h))
 
@@ -852,6 +920,7 @@ def numeric_gradient(f, x, h=1e-5):
     "wrong small element pass.",
     caught_by="test_relative_error_is_the_worst_over_single_elements",
 )
+@refusing
 def relative_error(a, b):
     return float(np.abs(a - b).max() / max(1e-8, (np.abs(a) + np.abs(b)).max()))
 
@@ -861,6 +930,7 @@ def relative_error(a, b):
     "The worst element counts; a mean hides one wrong element among many right ones.",
     caught_by="test_relative_error_is_the_worst_over_single_elements",
 )
+@refusing
 def relative_error(a, b):
     return float((np.abs(a - b) / np.maximum(1e-8, np.abs(a) + np.abs(b))).mean())
 
@@ -870,6 +940,7 @@ def relative_error(a, b):
     "The difference is divided by the sum |a| + |b|, not by one of them, so that the result is symmetric and at most 1.",
     caught_by="test_relative_error_divides_by_the_sum_of_the_sizes",
 )
+@refusing
 def relative_error(a, b):
     return float((np.abs(a - b) / np.maximum(1e-8, np.maximum(np.abs(a), np.abs(b)))).max())
 
@@ -879,6 +950,7 @@ def relative_error(a, b):
     "The difference is divided by the sum |a| + |b|, not by |a| alone, so that the result is symmetric and at most 1.",
     caught_by="test_relative_error_divides_by_the_sum_of_the_sizes",
 )
+@refusing
 def relative_error(a, b):
     return float((np.abs(a - b) / np.maximum(1e-8, np.abs(a))).max())
 
@@ -888,6 +960,7 @@ def relative_error(a, b):
     "|a + b| is 0 for opposite numbers; the denominator is |a| + |b|.",
     caught_by="test_relative_error_divides_by_the_sum_of_the_sizes",
 )
+@refusing
 def relative_error(a, b):
     return float((np.abs(a - b) / np.maximum(1e-8, np.abs(a + b))).max())
 
@@ -897,6 +970,7 @@ def relative_error(a, b):
     "1e-8 is a floor under the denominator, max(1e-8, |a| + |b|); you added it, which changes every result a little.",
     caught_by="test_relative_error_is_the_worst_over_single_elements",
 )
+@refusing
 def relative_error(a, b):
     return float((np.abs(a - b) / (1e-8 + np.abs(a) + np.abs(b))).max())
 
@@ -906,6 +980,7 @@ def relative_error(a, b):
     "Without the floor of 1e-8 two zeros give 0/0, and two tiny numbers count as totally different.",
     caught_by="test_relative_error_is_the_worst_over_single_elements",
 )
+@refusing
 def relative_error(a, b):
     with np.errstate(all="ignore"):
         return float((np.abs(a - b) / (np.abs(a) + np.abs(b))).max())
@@ -916,6 +991,7 @@ def relative_error(a, b):
     "The sign of the difference was kept, so elements that are too small look perfect; take the absolute value.",
     caught_by="test_relative_error_divides_by_the_sum_of_the_sizes",
 )
+@refusing
 def relative_error(a, b):
     return float(((a - b) / np.maximum(1e-8, np.abs(a) + np.abs(b))).max())
 
