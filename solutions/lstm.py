@@ -40,7 +40,8 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     """
     ### BEGIN SOLUTION
     e = np.exp(-np.abs(x))  # in (0, 1]: it can underflow, never overflow
-    return np.where(x >= 0, 1, e) / (1 + e)
+    y: np.ndarray = np.where(x >= 0, 1, e) / (1 + e)
+    return y
     ### END SOLUTION
 
 
@@ -198,12 +199,12 @@ def lstm_backward(
     """
     ### BEGIN SOLUTION
     steps, alive = cache
-    T, N, H = len(steps), *steps[0][1].shape
+    T, (N, H) = len(steps), steps[0][1].shape
     _require_shape("dHs", dHs, (T, N, H))
     _require_shape("dhT", dhT, (N, H))
     _require_shape("dcT", dcT, (N, H))
 
-    dh, dc, dX, total = dhT, dcT, [], None
+    dh, dc, dX, per_step = dhT, dcT, [], []
     for t in reversed(range(T)):
         dh = dh + dHs[t]
         # A finished sequence hands its gradient on as it is and gives the weights none.
@@ -212,7 +213,9 @@ def lstm_backward(
         )
         dh, dc = np.where(alive[t], dh_in, dh), np.where(alive[t], dc_in, dc)
         dX.append(dx)
-        total = grads if total is None else {key: total[key] + grads[key] for key in grads}
+        per_step.append(grads)
+    # One weight, used T times: its gradient is the sum over the uses.
+    total = {key: np.sum([grads[key] for grads in per_step], axis=0) for key in grads}
     return np.stack(dX[::-1]), dh, dc, total
     ### END SOLUTION
 
@@ -277,7 +280,7 @@ def truncated_bptt(dHs: np.ndarray, cache: Cache, k: int) -> Params:
     for start in range(0, len(steps), k):
         part = slice(start, start + k)
         windows.append(lstm_backward(dHs[part], zero, zero, (steps[part], alive[part]))[3])
-    return {key: sum(grads[key] for grads in windows) for key in windows[0]}
+    return {key: np.sum([grads[key] for grads in windows], axis=0) for key in windows[0]}
     ### END SOLUTION
 
 

@@ -734,7 +734,7 @@ def draw_program(rng, length):
 
 @check("Value", points=1)
 def test_powers_of_negative_zero_and_fractional_kind(submission, rng):
-    """The derivative of a power holds for negative, fractional and large exponents, and for bases at or below 0."""
+    """The derivative of a power holds for negative and fractional exponents, and for bases at or below 0."""
     x = rng.uniform(0.5, 2.0)
     for base, n in [(x, 3.0), (x, -2), (x, 0.5), (x, 1), (-x, 3), (-x, -1), (0.0, 2)]:
         a = submission.Value(base)

@@ -24,7 +24,7 @@ from grader.checks import (
 SCALES = np.array([1.0, 1e-3, 1e-6, 0.0])
 SIZES = np.array([1.0, 1e-3, 1e-6, 1.0])  # of the weights, so that no coordinate drowns in rounding
 NO_EPS = 1e-300  # where a check is not about ε, a misplaced ε costs nothing
-ATOL = 1e-14  # small beside the smallest step, 1e-8; paths are compared at rtol 1e-9
+ATOL = 1e-13  # small beside the smallest step, 2e-8, and above rounding where a weight crosses 0
 CHANGING_LR = [0.1, 0.3, 0.02, 0.2, 0.05, 0.1]
 FLAT = "a large array takes as many Python operations as a small one"
 
@@ -197,7 +197,8 @@ def check_shapes_and_precision(step, rng, **keywords):
         assert_true(all(apart(x, w.reshape(-1)) for x in flat), "the weights move")
         expected = [np.asarray(x).reshape(shape).astype(np.float32) for x in flat]
         path = run(step, w.astype(np.float32), [np.asarray(g, np.float32) for g in gs], 0.1, **keywords)
-        assert_close(path, expected, name="w in float32 after steps 1, 2")
+        # rounding is relative to the step, of length 1, even where a weight comes close to 0
+        assert_close(path, expected, rtol=1e-5, atol=1e-5, name="w in float32 after steps 1, 2")
     w, gs = rng.standard_normal((3, 4)), rng.standard_normal((2, 3, 4))
     path = run(step, noncontiguous(w), [noncontiguous(g) for g in gs], 0.1, **keywords)
     assert_close(path, run(step, w, gs, 0.1, **keywords), name="w from strided arrays after steps 1, 2")

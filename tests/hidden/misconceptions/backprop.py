@@ -19,7 +19,9 @@ GOOD = {
     "linear_backward": lambda dy, cache: fits((dy.shape, (len(cache[0]), cache[1].shape[1]))),
     "act_forward": lambda z, kind: kind in ("relu", "sigmoid", "tanh"),
     "act_backward": lambda da, cache: fits((da.shape, cache[0].shape)),
-    "softmax_xent": lambda z, y: z.ndim == 2 and fits((y.shape, z.shape[:1])) and set(y) <= set(range(z.shape[1])),
+    "softmax_xent": lambda z, y: (
+        z.ndim == 2 and fits((y.shape, z.shape[:1])) and set(y) <= set(range(z.shape[1]))
+    ),
     "numeric_gradient": lambda f, x, h=1e-5: x.dtype == np.float64 and h > 0,
     "relative_error": lambda a, b: fits((a.shape, b.shape)),
 }
