@@ -97,7 +97,7 @@ def line(title: str, bare: float, walled: float) -> str:
 
 def main(kind: str = "torch", rounds: str = "40") -> int:
     preload.warm(kind)
-    walls = sandbox.prepare(preload.readable_roots(kind))
+    walls = sandbox.prepare(preload.readable_roots(kind), listable=preload.listable_folders())
     print(f"{kind}, level {walls.level}", "milliseconds", sep="\n")
     print(f"{'':32s} {'bare':>9s} {'walls':>9s}   ratio")
     bare, walled = compare(lambda: 0.0, walls, int(rounds), 0)

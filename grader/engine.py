@@ -271,7 +271,18 @@ class _Process:
         self.ready: dict[str, Any] = {}
 
     def alive(self) -> bool:
-        return self.process.poll() is None
+        """Whether it lives; one that is being killed may have lost its socket before it can be waited for."""
+        if self.process.poll() is not None:
+            return False
+        self.control.setblocking(False)
+        try:
+            return bool(self.control.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            self.control.settimeout(30)
 
     def wait_ready(self) -> None:
         try:

@@ -14,6 +14,13 @@ from grader.session import StudentError
 from grader.verdicts import Outcome
 
 MAX_MESSAGE = 600
+FORBIDDEN = {  # by the wall that refused it; None: the topic itself does not allow it
+    "network": "the network is closed while grading",
+    "process": "no other programs may be started while grading",
+    "write": "this exercise is graded without writing files",
+    "read": "only Python's own files can be read while grading",
+    None: "something that this topic does not allow was used",
+}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e\u2066-\u2069]")
 
 
@@ -59,7 +66,7 @@ def _about_error(
     if outcome.verdict is Verdict.MISSING:
         return prefix + _about_missing(error, function, topic, open_words)
     if outcome.verdict is Verdict.FORBIDDEN:
-        return prefix + (error.text if open_words else "something that this topic does not allow was used") + place
+        return prefix + (error.text if open_words and not error.wall else FORBIDDEN[error.wall]) + place
     if open_words:
         return f"{prefix}{error.type_name}: {error.text}{place}"
     known = hasattr(builtins, error.type_name) or source.names(error.type_name)

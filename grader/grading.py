@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,8 @@ from grader.results import CheckResult, SubmissionResult, TopicResult, Verdict
 from grader.scoring import score_submission
 from grader.submissions import Submission, SubmittedFile
 
-ATTEMPTS = 3
+ATTEMPTS = 4
+PAUSE = 0.1  # seconds before the second attempt, twice that before the third: what was killed needs time to die
 
 
 @dataclass
@@ -142,7 +144,8 @@ class _Run:
     def _judge(self, job: Job, judge: JudgeChannel | None) -> JudgeChannel | None:
         """Judge one job, again with fresh processes where something broke; returns the judge that is still good."""
         problem = ""
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
+            time.sleep(PAUSE * attempt)
             try:
                 judge = judge or self.engine.new_judge()
                 result, problem = self._ask(job, judge)

@@ -18,6 +18,7 @@ from grader import wire
 from grader.results import Verdict
 
 MAX_CALLBACKS = 100_000
+WALLS = ("network", "process", "write", "read")  # what a worker may name as the cause of an error
 Answer = Callable[[dict[str, Any], list[np.ndarray]], list[Any]]
 
 
@@ -42,6 +43,7 @@ class StudentError(Exception):
         self.mro: list[str] = message["mro"]
         self.text: str = message["text"]
         self.frames: list[tuple[int, str]] = message["frames"]
+        self.wall: str | None = message.get("wall")
 
     def __str__(self) -> str:
         return self.text

@@ -53,7 +53,7 @@ def outcome_of(error: BaseException | None) -> Outcome:
 def _verdict_of(error: StudentError) -> Verdict:
     if error.is_a("NotImplementedError") or error.is_a("MissingName"):
         return Verdict.MISSING
-    if error.is_a("Forbidden"):
+    if error.is_a("Forbidden") or error.wall:
         return Verdict.FORBIDDEN
     if error.is_a("MemoryError"):
         return Verdict.MEMORY

@@ -1,8 +1,8 @@
-"""The evidence lower bound: its parts in closed form, its gradient, a tighter bound, and the model trained with it.
+"""The evidence lower bound: its parts in closed form, its gradient, a tighter bound, and the model it trains.
 
 Everything is NumPy except `VAE`, a torch module.
 A batch has N examples of D pixels (x, logits, mean) and N codes of Z latent dimensions (mu, logvar, eps).
-All results are in nats, one number per example: sums run over pixels and latent dimensions, never over the batch.
+Results are in nats, one number per example: sums run over pixels or latent dimensions, never over the batch.
 `logvar` always means log σ², the logarithm of the variance, so σ = exp(logvar / 2).
 """
 
@@ -125,7 +125,11 @@ def gaussian_ll(x: np.ndarray, mean: np.ndarray, logvar: np.ndarray) -> np.ndarr
 
 
 def elbo(
-    x: np.ndarray, logits: np.ndarray, mu: np.ndarray, logvar: np.ndarray, beta: float = 1.0
+    x: np.ndarray,
+    logits: np.ndarray,
+    mu: np.ndarray,
+    logvar: np.ndarray,
+    beta: float = 1.0,
 ) -> np.ndarray:
     """Evidence lower bound of a VAE with Bernoulli pixels, estimated with one sample of z.
 
@@ -196,10 +200,10 @@ def iwae_bound(log_joint: np.ndarray, log_q: np.ndarray) -> np.ndarray:
 class VAE(nn.Module):
     """Variational autoencoder for pixels between 0 and 1.
 
-    The prior is N(0, I), q(z|x) is a diagonal Gaussian, the pixels given z are independent Bernoulli variables.
+    The prior is N(0, I), q(z|x) is a diagonal Gaussian, and given z the pixels are independent Bernoullis.
     The networks are free (one hidden layer of width d_hidden on each side is enough), within these rules.
-    Everything trainable is a parameter of this module, in torch's default dtype until `.double()` converts it,
-    and every parameter takes part in the loss.
+    Everything trainable is a parameter of this module and takes part in the loss;
+    its dtype is torch's default until `.double()` converts the module.
     `encode` and `decode` are functions of their input alone: nothing random in them (no dropout),
     nothing that lets one example of a batch influence another (no batch normalization).
 
@@ -229,7 +233,7 @@ class VAE(nn.Module):
             x: pixels, (N, D) tensor of the dtype of the parameters.
 
         Returns:
-            (mu, logvar): two (N, Z) tensors of the dtype of x; both depend on x, and logvar may have either sign.
+            (mu, logvar): two (N, Z) tensors of the dtype of x; both depend on x.
         """
         ### BEGIN SOLUTION
         h = self.encoder(x)

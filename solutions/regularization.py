@@ -162,6 +162,7 @@ def batchnorm_forward(
         y: (N, D), dtype of x.
         cache: whatever batchnorm_backward needs.
         run_new: running (mean, var) after this call, each (D,), dtype of x.
+            In evaluation it may be run itself.
 
     Raises:
         ValueError: train with N = 1 (one example has no variance).
@@ -171,19 +172,17 @@ def batchnorm_forward(
     ### BEGIN SOLUTION
     n = len(x)
     mean, var = run
-    run_new = mean.copy(), var.copy()
     if train:
         if n == 1:
             raise ValueError("batch normalization cannot train on a batch of one")
-        run_mean, run_var = run
         mean, var = x.mean(axis=0), x.var(axis=0)
-        run_new = (
-            (1 - momentum) * run_mean + momentum * mean,
-            (1 - momentum) * run_var + momentum * var * n / (n - 1),
+        run = (
+            (1 - momentum) * run[0] + momentum * mean,
+            (1 - momentum) * run[1] + momentum * var * n / (n - 1),
         )
     inv_std = 1 / np.sqrt(var + eps)
     x_hat = (x - mean) * inv_std
-    return gamma * x_hat + beta, (x_hat, gamma, inv_std), run_new
+    return gamma * x_hat + beta, (x_hat, gamma, inv_std), run
     ### END SOLUTION
 
 

@@ -116,7 +116,7 @@ def haar_feature(
         r, c: top row and left column; integers or integer arrays that broadcast with h and w.
         h, w: height and width of the whole feature, all parts together.
     Returns:
-        The feature values in the broadcast shape of r, c, h, w (a scalar for four integers), in the dtype of ii.
+        The values in the broadcast shape of r, c, h, w (a scalar for four integers), in the dtype of ii.
         Entries of ii away from the corners of the parts have no influence.
     Raises:
         ValueError: kind is not in KINDS; h or w is not divisible by the number of parts along that axis;

@@ -6,7 +6,9 @@ There are two kinds of worker: `numpy`, small and quick to fork, and `torch`. Ne
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
+import site
 import sys
 import sysconfig
 from pathlib import Path
@@ -53,41 +55,80 @@ def _warm_torch() -> None:
     torch.func.vmap(lambda v: v * 2)(torch.ones(2))
 
 
-def _library_folders() -> list[Path]:
-    paths = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-    return list(dict.fromkeys(Path(p) for p in paths))
+def _standard_library() -> list[Path]:
+    return [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
 
 
-def cut_path() -> None:
-    """Leave on sys.path the standard library and site-packages alone: an editable install must not open a project."""
-    folders = [str(f) for f in _library_folders()]
+def _packages() -> list[Path]:
+    return [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")]
+
+
+def cut_path(kind: str) -> None:
+    """Leave on sys.path the standard library and site-packages alone: an editable install must not open a project.
+
+    The numpy kind may not read other packages, so for it there are none: numpy finds its own parts without the path.
+    """
+    folders = list(map(str, _standard_library() + (_packages() if kind == "torch" else [])))
+    others = set() if kind == "torch" else set(map(str, _package_folders()))
     inside = [p for p in sys.path if any(p == f or p.startswith(f + os.sep) for f in folders)]
-    sys.path[:] = [p for p in inside if os.path.isdir(p)]
+    sys.path[:] = [p for p in inside if os.path.isdir(p) and p not in others]
     sys.meta_path[:] = [f for f in sys.meta_path if not type(f).__module__.startswith(("__editable__", "editables"))]
     sys.path_importer_cache.clear()
 
 
+def listable_folders() -> list[str]:
+    """Folders whose names, though not their files, may be read: an import looks through them."""
+    return sorted({str(folder) for folder in _standard_library() if folder.is_dir()})
+
+
 def readable_roots(kind: str) -> list[str]:
-    """Files and folders that a worker of this kind may read."""
-    stdlib = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
-    site = [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")]
-    roots = {child for folder in stdlib if folder.is_dir() for child in folder.iterdir()}
-    roots = {r for r in roots if r.name not in ("site-packages", "dist-packages")}
-    roots |= set(site) if kind == "torch" else {folder / name for folder in site for name in ("numpy", "numpy.libs")}
-    if kind != "torch":
-        roots -= set(site)
-    roots |= {Path(p) for p in _system_paths()}
-    return sorted({str(r) for r in roots if r.exists()})
+    """Files and folders that a worker of this kind may read; of other packages only the torch kind sees any."""
+    packages = [folder.resolve() for folder in _package_folders() if folder.is_dir()]
+    shared = {part for folder in _shared_folders() for part in _around(folder.resolve(), packages)}
+    numpy = {_folder_of("numpy") / name for name in ("numpy", "numpy.libs")}
+    own = {*_packages(), *map(_folder_of, KINDS)} if kind == "torch" else numpy
+    return sorted({str(path) for path in {*shared, *own, *map(Path, SYSTEM_FILES)} if path.exists()})
 
 
-def _system_paths() -> list[str]:
-    shared = []
-    if os.path.exists("/proc/self/maps"):
-        with open("/proc/self/maps") as maps:
-            fields = [line.split(None, 5) for line in maps]
-        shared = [os.path.dirname(f[5].strip()) for f in fields if len(f) == 6 and ".so" in f[5] and f[5][0] == "/"]
-    site = str(Path(sysconfig.get_path("purelib")))
-    return [s for s in shared if not s.startswith(site)] + [
-        "/lib", "/lib64", "/usr/lib", "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo",
-        "/dev/null", "/dev/zero", "/dev/urandom", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu",
-    ]  # fmt: skip
+SYSTEM_FOLDERS = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
+SYSTEM_FILES = (
+    "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo", "/dev/null", "/dev/zero", "/dev/urandom",
+    "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu",
+)  # fmt: skip
+
+
+def _package_folders() -> set[Path]:
+    """Where packages lie: this environment's, those beneath the standard library, and the distribution's."""
+    beneath = {folder / name for folder in _standard_library() for name in ("site-packages", "dist-packages")}
+    distribution = {Path(prefix, "lib", "python3", "dist-packages") for prefix in ("/usr", sys.base_prefix)}
+    return {*map(Path, site.getsitepackages()), *_packages(), *beneath, *distribution}
+
+
+def _folder_of(package: str) -> Path:
+    """The folder that a package was, or would be, imported from."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ImportError(f"{package} is not installed", name=package)
+    return Path(spec.origin).parents[1]
+
+
+def _shared_folders() -> set[Path]:
+    """The standard library, the system's libraries, and wherever else a library was loaded from."""
+    return {*_standard_library(), *map(Path, SYSTEM_FOLDERS), *_loaded_from()}
+
+
+def _loaded_from() -> set[Path]:
+    if not os.path.exists("/proc/self/maps"):
+        return set()
+    with open("/proc/self/maps") as maps:
+        fields = [line.split(None, 5) for line in maps]
+    return {Path(f[5].strip()).parent for f in fields if len(f) == 6 and ".so" in f[5] and f[5][0] == "/"}
+
+
+def _around(path: Path, left_out: list[Path]) -> list[Path]:
+    """The folder, or its parts around what is left out; links are not followed, their targets have other names."""
+    if any(path.is_relative_to(folder) for folder in left_out) or path.is_symlink():
+        return []
+    if not any(folder.is_relative_to(path) for folder in left_out):
+        return [path]
+    return [part for child in path.iterdir() for part in _around(child, left_out)] if path.is_dir() else []

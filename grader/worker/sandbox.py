@@ -67,24 +67,29 @@ class Walls:
 
 
 def prepare(
-    readable: Sequence[str], *, without: frozenset[str] = frozenset(), _landlock_abi: int | None = None
+    readable: Sequence[str],
+    *,
+    listable: Sequence[str] = (),
+    without: frozenset[str] = frozenset(),
+    _landlock_abi: int | None = None,
 ) -> Walls:
-    """Find the walls this machine has and build them; `readable` are the folders and files a worker may read.
+    """Find the walls this machine has and build them.
 
+    `readable` are the folders and files a worker may read; of `listable` folders it may read the names alone.
     `without` takes walls away and `_landlock_abi` pretends an older kernel: both for tests only.
     """
     if unknown := without - WALLS:
         raise ValueError(f"no such wall: {', '.join(sorted(unknown))} (there are {', '.join(sorted(WALLS))})")
-    if "/" in map(os.path.realpath, readable):
+    if "/" in map(os.path.realpath, (*readable, *listable)):
         raise ValueError("the whole file system was named as readable; name the folders that a worker needs")
     if sys.platform == "darwin":
-        return _prepare_macos(readable, without)
+        return _prepare_macos(readable, listable, without)
     if not LINUX:
         return Walls("accident-only", os.getpid(), without)
     _make_room_for_descriptors()
     status = _read_status()
     spare_user = None if "identity" in without else _find_spare_user(readable)
-    ruleset = None if "landlock" in without else _build_ruleset(readable, _landlock_abi)
+    ruleset = None if "landlock" in without else _build_ruleset(readable, listable, _landlock_abi)
     sealed = ruleset is None and "sealing" not in without
     program = None if "seccomp" in without else _build_program(sealed)
     return Walls(
@@ -442,7 +447,9 @@ class _Ruleset:
     abi: int
 
 
-def _build_ruleset(readable: Sequence[str], abi_limit: int | None) -> _Ruleset | None:
+def _build_ruleset(
+    readable: Sequence[str], listable: Sequence[str], abi_limit: int | None
+) -> _Ruleset | None:
     """The ruleset to read beneath `readable` and write nowhere, or None where that does not hold."""
     try:
         newest = _syscall("landlock_create_ruleset", 0, 0, CREATE_RULESET_VERSION)
@@ -451,8 +458,9 @@ def _build_ruleset(readable: Sequence[str], abi_limit: int | None) -> _Ruleset |
     ruleset = _newest_ruleset(min(newest, abi_limit or newest))
     if ruleset is None:
         return None
-    for path in readable:
-        _allow_reading(ruleset.descriptor, path)
+    for paths, rights in ((readable, READ_FILE | READ_DIR), (listable, READ_DIR)):
+        for path in paths:
+            _allow(ruleset.descriptor, path, rights)
     return ruleset if _proved(lambda: _landlock_holds(ruleset)) else None
 
 
@@ -481,7 +489,7 @@ def _out_of_the_way(descriptor: int) -> int:
     return moved
 
 
-def _allow_reading(ruleset: int, path: str) -> None:
+def _allow(ruleset: int, path: str, rights: int) -> None:
     """Reading only. Running programs is left out: no worker needs it, and seccomp refuses it as well."""
     try:
         target = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -489,8 +497,9 @@ def _allow_reading(ruleset: int, path: str) -> None:
         return  # what is not there need not be opened
     try:
         is_folder = stat.S_ISDIR(os.fstat(target).st_mode)
-        rights = READ_FILE | READ_DIR if is_folder else READ_FILE
-        rule = ctypes.create_string_buffer(struct.pack("=Qi", rights, target), 12)
+        rule = ctypes.create_string_buffer(
+            struct.pack("=Qi", rights if is_folder else READ_FILE, target), 12
+        )
         _syscall("landlock_add_rule", ruleset, RULE_PATH_BENEATH, ctypes.addressof(rule), 0)
     finally:
         os.close(target)
@@ -699,19 +708,24 @@ SEATBELT_RULES = """(version 1)(allow default)(deny network*)(deny file-write*)
 SYSTEM_FOLDERS = ("/usr/lib", "/System/Library", "/dev/null", "/dev/urandom", "/private/var/db/timezone")
 
 
-def _prepare_macos(readable: Sequence[str], without: frozenset[str]) -> Walls:
+def _prepare_macos(readable: Sequence[str], listable: Sequence[str], without: frozenset[str]) -> Walls:
     """Seatbelt's interface is deprecated and was never documented: it counts only if it is seen to hold."""
-    profile = _seatbelt_profile(readable)
+    profile = _seatbelt_profile(readable, listable)
     held = "seatbelt" not in without and _proved(lambda: _seatbelt_holds(profile))
     level = "limited" if held else "accident-only"
     limits = _plan_limits({}, own_user=False)
     return Walls(level, os.getpid(), without, limits=limits, seatbelt=profile if held else None)
 
 
-def _seatbelt_profile(readable: Sequence[str]) -> bytes:
-    quoted = [path.replace("\\", "\\\\").replace('"', '\\"') for path in map(os.path.realpath, readable)]
-    folders = " ".join(f'(subpath "{path}")' for path in (*quoted, *SYSTEM_FOLDERS))
+def _seatbelt_profile(readable: Sequence[str], listable: Sequence[str]) -> bytes:
+    """Whole folders by `subpath`; by `literal` the names in a folder alone."""
+    kinds = (("subpath", (*readable, *SYSTEM_FOLDERS)), ("literal", listable))
+    folders = " ".join(f'({kind} "{_quoted(path)}")' for kind, paths in kinds for path in paths)
     return SEATBELT_RULES.format(folders=folders).encode()
+
+
+def _quoted(path: str) -> str:
+    return os.path.realpath(path).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _seatbelt_holds(profile: bytes) -> bool:

@@ -6,11 +6,13 @@ Everything here runs beside hostile code and is believed by nobody: it can only 
 from __future__ import annotations
 
 import builtins
+import errno
 import importlib
 import itertools
 import linecache
 import operator
 import random
+import socket
 import sys
 import threading
 import traceback
@@ -281,6 +283,7 @@ class Server:
             "mro": [c.__name__[:80] for c in type(error).__mro__][:16],
             "text": text,
             "frames": _frames(error),
+            "wall": _wall(error),
         }
 
     # names for objects that stay here
@@ -447,3 +450,42 @@ def _frames(error: BaseException) -> list[list[Any]]:
         return [[f.lineno, f.name[:80]] for f in frames if f.filename.startswith(ORIGIN)][-8:]
     except BaseException:  # noqa: BLE001 - a hostile error must not end the worker
         return []
+
+
+# --- what the walls refused, in a word -------------------------------------------------------------------------------
+
+BY_MODULE = {  # who was at work when it was refused
+    **dict.fromkeys(("socket", "ssl", "http", "urllib", "asyncio", "ftplib", "smtplib", "socketserver"), "network"),
+    **dict.fromkeys(("subprocess", "multiprocessing", "concurrent", "pty"), "process"),
+}
+BY_NUMBER = {errno.EROFS: "write", errno.EACCES: "read", errno.EPERM: "process"}
+
+
+def _wall(error: BaseException) -> str | None:
+    """The wall that an error came from: "network", "process", "write", "read", or None for an error of its own."""
+    try:
+        for cause in _causes(error):
+            if isinstance(cause, socket.gaierror):
+                return "network"
+            if isinstance(cause, OSError) and cause.errno in BY_NUMBER:
+                return _user_of_wall(cause) or BY_NUMBER[cause.errno]
+    except BaseException:  # noqa: BLE001 - a hostile error must not end the worker
+        pass
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from; what merely came before it counts if it is the system's too."""
+    cause: BaseException | None = error
+    for _ in range(8):
+        if cause is None:
+            return
+        yield cause
+        before = cause.__context__ if isinstance(cause, OSError) and not cause.__suppress_context__ else None
+        cause = cause.__cause__ or before
+
+
+def _user_of_wall(error: BaseException) -> str | None:
+    names = (f.f_globals.get("__name__", "") for f, _ in traceback.walk_tb(error.__traceback__))
+    walls = [BY_MODULE.get(name.partition(".")[0]) for name in names if isinstance(name, str)]
+    return next((wall for wall in reversed(walls) if wall), None)

@@ -30,8 +30,10 @@ def main() -> None:
     from grader.worker.pipes import open_streams, run
 
     preload.warm(sys.argv[1])
-    preload.cut_path()
-    walls = sandbox.prepare(preload.readable_roots(sys.argv[1]), without=frozenset(sys.argv[4:]))
+    preload.cut_path(sys.argv[1])
+    walls = sandbox.prepare(
+        preload.readable_roots(sys.argv[1]), listable=preload.listable_folders(), without=frozenset(sys.argv[4:])
+    )
     sandbox.confine_spawned(walls, memory_bytes=int(sys.argv[2]), cpu_seconds=int(sys.argv[3]))
     open_streams()
     run(request, reply)

@@ -41,7 +41,7 @@ class Zygote:
         self.clients: dict[int, socket.socket] = {}
         self.children: dict[int, Child] = {}  # by pidfd
         self.roots = preload.readable_roots(kind)
-        self.walls = sandbox.prepare(self.roots, without=without)
+        self.walls = sandbox.prepare(self.roots, listable=preload.listable_folders(), without=without)
         self.poller.register(control, select.POLLIN)
 
     def describe(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def main() -> None:
     sandbox.die_with_parent()
     sandbox.subreaper()
     preload.warm(kind)
-    preload.cut_path()
+    preload.cut_path(kind)
     gc.collect()
     gc.freeze()
     zygote = Zygote(kind, control, frozenset(sys.argv[3:]))

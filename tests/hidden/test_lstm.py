@@ -19,8 +19,11 @@ from grader.checks import (
 )
 
 KEYS = ("W_ih", "W_hh", "b_ih", "b_hh")
+# All sizes different, and 1 in each place; one number alone comes last, since many mistakes agree on it.
 STEPS = ((1, 4, 3), (5, 1, 3), (5, 4, 1), (2, 3, 3), (5, 4, 3), (1, 1, 1))  # N, D, H
-SEQUENCES = ((1, 5, 2, 3), (4, 1, 2, 3), (4, 5, 1, 3), (4, 5, 2, 1), (4, 5, 2, 3), (1, 1, 1, 1))
+SEQUENCES = (  # T, N, D, H
+    (1, 5, 2, 3), (4, 1, 2, 3), (4, 5, 1, 3), (4, 5, 2, 1), (4, 5, 2, 3), (1, 1, 1, 1)
+)  # fmt: skip
 
 
 def parameters(rng, D, H, scale=0.7):
@@ -54,7 +57,7 @@ def single(value):
 
 def torch_lstm(P, X, h0, c0, dHs=None, dhT=None, dcT=None, window=None):
     """(Hs, hT, cT), and with upstream gradients also (dX, dh0, dc0, grads); window cuts the graph."""
-    lstm = torch.nn.LSTM(*P["W_ih"].shape[::-1][:1], P["W_hh"].shape[1], dtype=torch.float64)
+    lstm = torch.nn.LSTM(P["W_ih"].shape[1], P["W_hh"].shape[1], dtype=torch.float64)
     names = {key: key.replace("W", "weight").replace("b_", "bias_") + "_l0" for key in KEYS}
     with torch.no_grad():
         for key, name in names.items():

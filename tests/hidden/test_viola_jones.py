@@ -138,6 +138,13 @@ def shared_over_covered(a, b):
     return np.sum(canvas[0] & canvas[1]) / np.sum(canvas[0] | canvas[1])
 
 
+def assert_kept(kept, expected, K):
+    """First which boxes stay, then their order."""
+    stays = np.isin(np.arange(K), kept).astype(np.int64)
+    assert_close(stays, np.isin(np.arange(K), expected).astype(np.int64), name="boxes that stay")
+    assert_close(kept, np.array(expected, np.int64), name="kept indices", dtype="kind")
+
+
 # ---------------------------------------------------------------- integral_image
 
 
@@ -213,9 +220,7 @@ def test_index_arrays_broadcast(submission, rng):
     ]
     for r, c, h, w in shapes:
         grids = np.broadcast_arrays(r, c, h, w)
-        expected = np.array(
-            [img[i : i + a, k : k + b].sum() for i, k, a, b in zip(*map(np.ravel, grids), strict=True)]
-        )
+        expected = np.array([img[i : i + a, k : k + b].sum() for i, k, a, b in zip(*map(np.ravel, grids), strict=True)])
         assert_close(submission.rect_sum(ii, r, c, h, w), expected.reshape(grids[0].shape), name="sums")
 
 
@@ -351,10 +356,14 @@ def test_mirror_images(submission, rng):
         value = haar(img, kind, 0, 0, 6, 12)
         assert_close(submission.haar_feature(ii, kind, 0, 0, 6, 12), value, name=f'"{kind}"')
         assert_close(
-            submission.haar_feature(flipped, kind, 0, 0, 6, 12), sign_lr * value, name=f'"{kind}" of the left-right mirror'
+            submission.haar_feature(flipped, kind, 0, 0, 6, 12),
+            sign_lr * value,
+            name=f'"{kind}" of the left-right mirror',
         )
         assert_close(
-            submission.haar_feature(upside_down, kind, 0, 0, 6, 12), sign_ud * value, name=f'"{kind}" of the up-down mirror'
+            submission.haar_feature(upside_down, kind, 0, 0, 6, 12),
+            sign_ud * value,
+            name=f'"{kind}" of the up-down mirror',
         )
 
 
@@ -434,7 +443,7 @@ def of_each_kind(features):
 @check("enumerate_features", points=2)
 def test_oblong_windows_hold_every_feature(submission):
     """In wide and in tall windows the list is complete and names nothing else."""
-    for H, W in [(1, 5), (6, 1), (3, 5), (6, 4)]:
+    for H, W in [(2, 3), (1, 5), (6, 1), (6, 4)]:
         features = set(as_tuples(submission.enumerate_features(H, W)))
         expected = all_features(H, W)
         none = np.zeros(len(KINDS), np.int64)
@@ -590,18 +599,19 @@ def test_samples_that_do_not_match_are_errors(submission):
 @check("adaboost", points=3)
 def test_every_round_takes_the_best_stump_under_its_weights(submission, rng):
     """After each round the samples that were right lose weight, and the next stump is best for the new weights."""
-    for m, n, positives, T in [(1, 8, 3, 2), (2, 12, 4, 3), (5, 16, 6, 5), (4, 24, 9, 6)]:
+    for m, n, positives, T in [(3, 12, 4, 2), (5, 16, 6, 5), (4, 24, 9, 6)]:
         F, y = boosting_problem(rng, m, n, positives)
         clf = submission.adaboost(F, y, T)
         chosen, least = replay(F, y, clf)
         assert_close(chosen, least, name="weighted error of the chosen stumps", atol=1e-9)
-        assert_true(len(clf) == T or least[-1] > 0.49, "training goes on for T rounds while a stump beats chance")
+        if not len(clf) or least[-1] < 0.49:  # otherwise nothing may be left that beats chance
+            assert_close(len(clf), T, name="number of rounds")
 
 
 @check("adaboost", points=1.5)
 def test_the_alpha_of_every_round(submission, rng):
     """In every round alpha is log((1 - eps) / eps) of the error under weights that sum to one."""
-    for m, n, positives, T in [(3, 10, 3, 2), (4, 15, 8, 4)]:
+    for m, n, positives, T in [(4, 14, 5, 2), (4, 15, 8, 4)]:
         F, y = boosting_problem(rng, m, n, positives)
         clf = submission.adaboost(F, y, T)
         eps, _ = replay(F, y, clf)
@@ -641,13 +651,13 @@ def test_training_stops_when_no_stump_beats_chance(submission):
 @check("adaboost", points=0.5)
 def test_boosting_on_one_class(submission, rng):
     """If all samples belong to one class, the classifier says so for every sample."""
-    F = rng.standard_normal((2, 5))
-    for label in (0, 1):
-        clf = submission.adaboost(F, np.full(5, label), 2)
+    for label, m, n in [(0, 1, 1), (1, 1, 1), (0, 2, 5), (1, 2, 5)]:
+        F = rng.standard_normal((m, n))
+        clf = submission.adaboost(F, np.full(n, label), 2)
         assert_true(1 <= len(clf) <= 2, "one to T stumps come back")
         for j, thr, polarity, alpha in clf:
             assert_true(bool(np.isfinite(alpha)) and alpha > 5, "alpha is finite and above 5")
-            assert_close(says_one(F[j], thr, polarity), np.full(5, label == 1), name="decisions")
+            assert_close(says_one(F[j], thr, polarity), np.full(n, label == 1), name="decisions")
 
 
 @check("adaboost", points=1)
@@ -689,7 +699,8 @@ def test_the_work_grows_linearly(submission, rng):
             clf = counted.value
             eps, least = replay(F[:m], y, clf)
             assert_close(eps, least, name="weighted error of the chosen stumps", atol=1e-9)
-            assert_true(len(clf) == T or least[-1] > 0.49, "training goes on for T rounds while a stump beats chance")
+            if not len(clf) or least[-1] < 0.49:  # otherwise nothing may be left that beats chance
+                assert_close(len(clf), T, name="number of rounds")
             counts.append(counted.count)
         small, middle, large = counts
         assert_true(small > 0, "the operations are executed by the submitted code")
@@ -846,7 +857,7 @@ def test_suppression_among_many_boxes(submission, rng):
         for i in sorted(range(K), key=lambda i: -scores[i]):
             if all(shared_over_covered(boxes[i], boxes[k]) <= thr for k in kept):
                 kept.append(i)
-        assert_close(submission.nms(boxes, scores, thr), np.array(kept), name="kept indices", dtype="kind")
+        assert_kept(submission.nms(boxes, scores, thr), kept, len(boxes))
 
 
 @check("nms", points=1)
@@ -854,8 +865,8 @@ def test_a_dropped_box_drops_no_other(submission):
     """Only boxes that are kept suppress others, so the far end of a chain of overlaps survives."""
     boxes = np.array([[0, 0, 4, 10], [0, 4, 4, 10], [0, 8, 4, 10], [0, 12, 4, 10]])
     scores = np.array([0.9, 0.8, 0.7, 0.6])
-    assert_close(submission.nms(boxes, scores, 0.25), np.array([0, 2]), name="kept indices", dtype="kind")
-    assert_close(submission.nms(boxes, scores[::-1].copy(), 0.25), np.array([3, 1]), name="kept indices", dtype="kind")
+    assert_kept(submission.nms(boxes, scores, 0.25), [0, 2], 4)
+    assert_kept(submission.nms(boxes, scores[::-1].copy(), 0.25), [3, 1], 4)
 
 
 @check("nms", points=0.5)
@@ -864,7 +875,7 @@ def test_an_overlap_equal_to_the_threshold_is_kept(submission):
     boxes = np.array([[0, 0, 2, 2], [0, 0, 1, 2], [5, 5, 4, 4], [5, 5, 4, 1]])
     scores = np.array([0.4, 0.3, 0.2, 0.1])
     for thr, kept in [(0.5, [0, 1, 2, 3]), (0.25, [0, 2, 3]), (0.125, [0, 2])]:
-        assert_close(submission.nms(boxes, scores, thr), np.array(kept), name="kept indices", dtype="kind")
+        assert_kept(submission.nms(boxes, scores, thr), kept, len(boxes))
 
 
 @check("nms", points=1)

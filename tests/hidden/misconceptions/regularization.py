@@ -271,10 +271,11 @@ def dropout_returns_x(reference):
 )
 def dropout_takes_any_p(reference):
     def dropout_forward(x, p, rng, train):
-        with np.errstate(all="ignore"):
-            kept = rng.random(x.shape) >= p
-            mask = np.where(kept, 1 / np.maximum(1 - p, 1e-9), 0).astype(x.dtype)
-        return (x * mask, mask) if train else (x.copy(), np.ones_like(x))
+        if not train:
+            return x.copy(), np.ones_like(x)
+        kept = rng.random(x.shape) >= p
+        mask = (kept / max(1 - p, 1e-9)).astype(x.dtype)
+        return x * mask, mask
 
     return dropout_forward
 
@@ -370,10 +371,8 @@ def batchnorm_evaluates_on_the_batch(reference):
     def batchnorm_forward(x, gamma, beta, run, train, momentum=0.1, eps=1e-5):
         if train:
             return plain(x, gamma, beta, run, train, momentum, eps)
-        return plain(x, gamma, beta, (x.mean(axis=0), x.var(axis=0)), False, momentum, eps)[:2] + (
-            run[0].copy(),
-            run[1].copy(),
-        )
+        y, cache, _ = plain(x, gamma, beta, (x.mean(axis=0), x.var(axis=0)), False, momentum, eps)
+        return y, cache, (run[0].copy(), run[1].copy())
 
     return batchnorm_forward
 

@@ -168,8 +168,8 @@ def integral_image(img):
 def integral_image(img):
     if img.ndim != 2:
         raise ValueError("two dimensions")
-    ii = np.zeros((img.shape[0] + 1, img.shape[1] + 1), img.dtype)
-    ii[1:, 1:] = img.cumsum(0, dtype=img.dtype).cumsum(1, dtype=img.dtype)
+    dtype = img.dtype if img.dtype.kind in "iu" else np.float64
+    ii = np.pad(img.cumsum(0, dtype=dtype).cumsum(1, dtype=dtype), ((1, 0), (1, 0)))
     return ii.astype(np.int64 if img.dtype.kind in "iu" else np.float64)
 
 
@@ -181,8 +181,8 @@ def integral_image(img):
 def integral_image(img):
     if img.ndim != 2:
         raise ValueError("two dimensions")
-    dtype = np.int64 if img.dtype.kind in "iu" else np.float64
-    return np.pad(img.cumsum(0, dtype=img.dtype).cumsum(1, dtype=dtype), ((1, 0), (1, 0)))
+    narrow, wide = (img.dtype, np.int64) if img.dtype.kind in "iu" else (np.float64, np.float64)
+    return np.pad(img.cumsum(0, dtype=narrow).cumsum(1, dtype=wide), ((1, 0), (1, 0)))
 
 
 @misconception(
@@ -400,7 +400,7 @@ def window_std(ii, ii2, r, c, h, w):
     "vj6",
     "Means hide that the outer parts of a three-part feature are twice as large as the middle; "
     "this course uses plain sums.",
-    caught_by="test_a_flat_image_leaves_only_the_area_difference",
+    caught_by="test_2x_is_right_half_minus_left_half",
 )
 def haar_feature(ii, kind, r, c, h, w):
     parts, area = haar_parts(ii, kind, r, c, h, w)
@@ -412,7 +412,7 @@ def haar_feature(ii, kind, r, c, h, w):
 @misconception(
     "vj6",
     "Counting the middle of a three-part feature twice balances the areas; this course uses plain sums.",
-    caught_by="test_a_flat_image_leaves_only_the_area_difference",
+    caught_by="test_all_features_of_three_parts",
 )
 def haar_feature(ii, kind, r, c, h, w):
     parts, _ = haar_parts(ii, kind, r, c, h, w)
@@ -432,7 +432,7 @@ def haar_feature(ii, kind, r, c, h, w):
 @misconception(
     "vj18",
     "The diagonals are swapped: top right and bottom left count positive.",
-    caught_by="test_all_features_of_four_parts",
+    caught_by="test_each_kind_on_a_small_image",
 )
 def haar_feature(ii, kind, r, c, h, w):
     parts, _ = haar_parts(ii, kind, r, c, h, w)
@@ -714,7 +714,7 @@ def adaboost(F, y, T):
 @misconception(
     "vj8",
     "The weights never change, so every round chooses the same stump.",
-    caught_by="test_every_round_takes_the_best_stump_under_its_weights",
+    caught_by="test_the_alpha_of_every_round",
 )
 def adaboost(F, y, T):
     return boost(F, y, T, update=lambda w, right, beta: w)
@@ -724,6 +724,7 @@ def adaboost(F, y, T):
     "vj8",
     "The update was applied twice, to right and to wrong samples; with beta it goes to the right ones only.",
     caught_by="test_every_round_takes_the_best_stump_under_its_weights",
+    twins=("vj9",),  # where round two has nothing better than the first stump turned round
 )
 def adaboost(F, y, T):
     return boost(F, y, T, update=lambda w, right, beta: np.where(right, w * beta, w / beta))
@@ -733,6 +734,7 @@ def adaboost(F, y, T):
     "vj9",
     "Weights are a distribution: divide them by their sum before every round, or eps is no error rate.",
     caught_by="test_the_alpha_of_every_round",
+    twins=("vj8",),
 )
 def adaboost(F, y, T):
     return boost(F, y, T, normalise=False)
@@ -1056,11 +1058,7 @@ def suppress(boxes, scores, drop, *, order=None):
 def nms(boxes, scores, thr):
     refuse_boxes(boxes, scores)
     order = np.argsort(-scores)
-    kept = [
-        i
-        for place, i in enumerate(order)
-        if all(right_iou(boxes[i], boxes[k]) <= thr for k in order[:place])
-    ]
+    kept = [i for place, i in enumerate(order) if all(right_iou(boxes[i], boxes[k]) <= thr for k in order[:place])]
     return np.array(kept, np.int64)
 
 
