@@ -32,7 +32,10 @@ def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
 
 
 def sdpa(
-    q: np.ndarray, k: np.ndarray, v: np.ndarray, mask: np.ndarray | None = None
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    mask: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scaled dot-product attention.
 
@@ -177,9 +180,7 @@ class MultiHead:
         """
         raise NotImplementedError("MultiHead.__init__")
 
-    def load(
-        self, in_w: torch.Tensor, in_b: torch.Tensor, out_w: torch.Tensor, out_b: torch.Tensor
-    ) -> None:
+    def load(self, in_w: torch.Tensor, in_b: torch.Tensor, out_w: torch.Tensor, out_b: torch.Tensor) -> None:
         """Take copies of the weights; an earlier set is forgotten.
 
         The copies stay in the autograd graph of the tensors given (`clone`, not `detach` or `nn.Parameter`):
@@ -205,9 +206,9 @@ class MultiHead:
             xq: (N, Lq, d_model) float tensor.
             xkv: (N, Lk, d_model) tensor of the same dtype.
             mask: boolean tensor, True where a query may attend to a key; None allows everything. Its shape is
-                one that broadcasts to (Lq, Lk): the same for every example and head;
-                or with three axes one that broadcasts to (N, Lq, Lk): the same for every head;
-                or with four axes one that broadcasts to (N, h, Lq, Lk).
+                with one or two axes one that broadcasts to (Lq, Lk): the same for every example and head;
+                with three axes one that broadcasts to (N, Lq, Lk): the same for every head;
+                with four axes one that broadcasts to (N, h, Lq, Lk).
 
         Returns:
             (N, Lq, d_model) tensor of the dtype of xq: the output alone.

@@ -142,6 +142,7 @@ def batchnorm_forward(
         y: (N, D), dtype of x.
         cache: whatever batchnorm_backward needs.
         run_new: running (mean, var) after this call, each (D,), dtype of x.
+            In evaluation it may be run itself.
 
     Raises:
         ValueError: train with N = 1 (one example has no variance).

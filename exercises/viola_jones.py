@@ -2,7 +2,7 @@
 
 Images are (H, W) arrays with row 0 at the top.
 A rectangle is (r, c, h, w): the h rows from r and the w columns from c, both ends half-open.
-Float results are float64 whatever comes in, and no argument is ever written to.
+Float results are float64 whatever comes in; no argument is ever written to, and no result shares its memory.
 
 Sources:
     P. Viola and M. Jones, Rapid object detection using a boosted cascade of simple features, CVPR 2001.
@@ -84,7 +84,7 @@ def haar_feature(
         r, c: top row and left column; integers or integer arrays that broadcast with h and w.
         h, w: height and width of the whole feature, all parts together.
     Returns:
-        The feature values in the broadcast shape of r, c, h, w (a scalar for four integers).
+        The values in the broadcast shape of r, c, h, w (a scalar for four integers), in the dtype of ii.
         Entries of ii away from the corners of the parts have no influence.
     Raises:
         ValueError: kind is not in KINDS; h or w is not divisible by the number of parts along that axis;
@@ -138,6 +138,7 @@ def adaboost(F: np.ndarray, y: np.ndarray, T: int) -> list[Stump]:
     Start: w_i = 1 / (2 * number of samples in the class of i). Each round:
     divide w by its sum; choose the feature j and the stump on it with the least weighted error eps;
     beta = eps / (1 - eps); w_i <- w_i * beta where sample i is classified correctly; alpha = log(1 / beta).
+    The number of executed Python operations grows at most linearly with T and with m.
 
     Args:
         F: (m, n) values of m features on n samples, integers (unsigned too) or floats.
@@ -161,7 +162,7 @@ def strong_score(F: np.ndarray, clf: list[Stump]) -> np.ndarray:
 
     Args:
         F: (m, n) values of m features on n samples, integers (unsigned too) or floats.
-        clf: stumps (j, thr, polarity, alpha) as adaboost returns them; the list may be empty.
+        clf: tuples (j, thr, polarity, alpha) as adaboost returns them; the list may be empty.
     Returns:
         (n,) float64, the raw sum of alpha * vote with votes 0 and 1; zeros for an empty list.
     Raises:

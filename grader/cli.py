@@ -101,6 +101,19 @@ def list_topics(course_file: Path | None) -> None:
         click.echo(f"  {topic.name:<18}{topic.weight:>6g} points{due}")
 
 
+@grade.command()
+@click.argument("topic")
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path(), help="Folder for the picture.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the data and the training.")
+@click.option("--course", "course_file", type=click.Path(path_type=Path), help="course.yml of the course.")
+def capstone(topic: str, path: Path | None, output: Path, seed: int, course_file: Path | None) -> None:
+    """Train something real with the functions in PATH (default: TOPIC.py here) and draw the result."""
+    from grader import capstone as capstones
+
+    sys.exit(capstones.run(topic, path, course_file, output, seed))
+
+
 def show_error(error: GraderError) -> None:
     """`error: where: problem` and `help: next step`, for every mistake of a file at once."""
     errors = [error, *error.others] if isinstance(error, CourseError) else [error]

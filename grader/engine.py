@@ -23,6 +23,7 @@ from grader.errors import GraderError, GraderFault
 from grader.workers import clean_environment
 
 START_SECONDS = 120.0
+REPAIRS = 5
 
 
 def can_fork() -> bool:
@@ -161,18 +162,24 @@ class ForkEngine(Engine):
         self.judges: list[int] = []
 
     def start(self) -> None:
-        with self.lock:
-            self._ensure()
+        self._repairing(lambda: None)
 
     def new_judge(self) -> JudgeChannel:
+        return self._repairing(self._fork_judge)
+
+    def _repairing(self, action: Callable[[], Any]) -> Any:
+        """Do it with living processes; what dies meanwhile is replaced, within reason."""
+        problem: Exception | None = None
         with self.lock:
-            for _ in range(3):
-                self._ensure()
+            for _ in range(REPAIRS):
                 try:
-                    return self._fork_judge()
-                except OSError:
-                    continue  # the mother or a zygote has just died: replace it
-        raise GraderFault("no judge could be started", "", "is the machine out of memory or processes?")
+                    self._ensure()
+                    return action()
+                except (OSError, GraderFault) as error:
+                    problem = error
+        if isinstance(problem, GraderFault):
+            raise problem
+        raise GraderFault(f"no judge could be started ({problem})", "", "is the machine out of memory or processes?")
 
     def _ensure(self) -> None:
         """Start whatever is not there, all at the same time, then wait for each."""

@@ -34,6 +34,7 @@ from grader.session import EngineFault, Session, StudentError, WorkerDied
 from grader.verdicts import Outcome, outcome_of
 from grader.workers import ForkLauncher, Launcher, SpawnLauncher, WorkerConnection, WorkerLimits
 
+MAX_KILLED = 4  # a worker that was killed from outside is replaced this often for one check
 RERUN = (Verdict.WRONG, Verdict.ERROR, Verdict.CRASH)
 
 
@@ -50,6 +51,7 @@ class TopicRun:
         self.checks_run = 0
         self.timeouts: dict[str, int] = {}
         self.load_failure: Outcome | None = None
+        self.lines = Source(source)
         self.output = ""
 
     def run(self, items: Iterable[pytest.Item]) -> Iterator[CheckResult]:
@@ -63,7 +65,7 @@ class TopicRun:
     def _graded(self, item: pytest.Item) -> CheckResult:
         start = time.perf_counter()
         outcome = self.load_failure or self._judged(item)
-        return self.judge.result(item, outcome, Source(self.source), time.perf_counter() - start)
+        return self.judge.result(item, outcome, self.lines, time.perf_counter() - start)
 
     def _judged(self, item: pytest.Item) -> Outcome:
         """The verdict of a check; one that ended badly in a used worker is run again, alone in a fresh one."""
@@ -71,15 +73,21 @@ class TopicRun:
             self._start_worker()
         if self.load_failure:
             return self.load_failure
-        first = self.checks_run == 0
+        alone = self.checks_run == 0
         outcome = self._run(item)
-        if outcome.verdict in RERUN and (not first or outcome.killed):
-            self._end_worker()
-            self._start_worker()
-            outcome = self.load_failure or self._run(item)
+        for _ in range(MAX_KILLED):
+            if not (outcome.killed or (outcome.verdict in RERUN and not alone)):
+                break
+            outcome = self._run_alone(item)
+            alone = True
         if outcome.verdict.died:
             self._end_worker()
         return outcome
+
+    def _run_alone(self, item: pytest.Item) -> Outcome:
+        self._end_worker()
+        self._start_worker()
+        return self.load_failure or self._run(item)
 
     def _run(self, item: pytest.Item) -> Outcome:
         assert self.worker is not None and self.session is not None
@@ -100,14 +108,15 @@ class TopicRun:
 
     def _start_worker(self) -> None:
         """A fresh worker with the submission loaded; a submission that does not load fails every check alike."""
-        for attempt in (1, 2):
-            outcome = self._load()
-            if outcome is None:
-                return
-            self._end_worker()
-            if not (outcome.killed and attempt == 1):
+        outcome = self._load()
+        for _ in range(MAX_KILLED):
+            if outcome is None or not outcome.killed:
                 break
-        self.load_failure = outcome
+            self._end_worker()
+            outcome = self._load()
+        if outcome is not None:
+            self._end_worker()
+            self.load_failure = outcome
 
     def _load(self) -> Outcome | None:
         limits = self.topic.limits

@@ -80,7 +80,7 @@ class Session:
         self.callback_count = 0
         self.callback_error: BaseException | None = None
         self.forget = False
-        self.last_returned: str = ""
+        self._last_value: Any = None
 
     def begin_check(self) -> None:
         """Let the worker drop what earlier checks kept there."""
@@ -129,8 +129,13 @@ class Session:
             raise self.violation(f"sent a malformed reply ({error})") from None
         except (KeyError, TypeError, ValueError, OverflowError):
             raise self.violation("sent a malformed reply") from None
-        self.last_returned = describe(value)
+        self._last_value = value
         return Reply(value, reply)
+
+    @property
+    def last_returned(self) -> str:
+        """The last value in a few words, for a check that stumbled over it."""
+        return describe(self._last_value)
 
     def violation(self, text: str) -> WorkerDied:
         """End a worker that broke the protocol."""
@@ -226,8 +231,11 @@ def student_error(message: dict[str, Any]) -> StudentError:
         type(f) is not list or len(f) != 2 or type(f[0]) is not int or type(f[1]) is not str for f in frames
     ):
         raise wire.WireError("a malformed error")
+    wall = message.get("wall")
+    if wall is not None and (type(wall) is not str or wall not in WALLS):
+        raise wire.WireError("a malformed error")
     bounded = [(f[0], f[1][:80]) for f in frames[-8:]]
-    cut = {"type": name[:80], "mro": mro[:16], "text": text[:2000], "frames": bounded}
+    cut = {"type": name[:80], "mro": mro[:16], "text": text[:2000], "frames": bounded, "wall": wall}
     return _class_for(name[:80], mro[:16])(cut)
 
 

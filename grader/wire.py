@@ -40,6 +40,15 @@ DTYPES = {
 TENSOR_DTYPES = DTYPES.keys() - {"uint16", "uint32", "uint64"} | {"bfloat16"}
 
 
+NAMES = {dtype: name for name, dtype in DTYPES.items()}  # of native dtypes; `dtype.name` is computed anew each time
+_dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_load = json.JSONDecoder(parse_constant=lambda name: _refuse(f"the number {name}")).decode
+
+
+def _refuse(what: str) -> Any:
+    raise ValueError(what)
+
+
 class WireError(Exception):
     """Bytes or values that this format does not carry."""
 
@@ -156,7 +165,7 @@ class Encoder:
             raise TooLarge(f"an array of {array.nbytes} bytes")
         self.left -= array.nbytes
         index = len(self.specs)
-        self.specs.append([array.dtype.name, list(array.shape), _layout(array)])
+        self.specs.append([NAMES[array.dtype], list(array.shape), _layout(array)])
         self.buffers.append(_raw(array))
         self.seen[id(identity)] = index
         self.alive.append(identity)
@@ -235,14 +244,14 @@ def _record(encoder: Encoder, value: Any, depth: int) -> Any:
 
 def _ndarray(encoder: Encoder, value: Any, depth: int) -> Any:
     plain = np.ndarray.view(value, np.ndarray)
-    if plain.dtype.name not in DTYPES or not plain.dtype.isnative:
+    if plain.dtype not in NAMES:
         return encoder.special(value)
     return {"a": encoder.array(plain, value)}
 
 
 def _generic(encoder: Encoder, value: Any, depth: int) -> Any:
     plain = np.asarray(value)
-    return {"s": encoder.array(plain, plain)} if plain.dtype.name in DTYPES else encoder.special(value)
+    return {"s": encoder.array(plain, plain)} if plain.dtype in NAMES else encoder.special(value)
 
 
 def _bytes(encoder: Encoder, value: bytes, depth: int) -> Any:
@@ -416,7 +425,7 @@ def _decode_tensor(decoder: Decoder, node: dict[str, Any], _: int) -> Any:
     if name not in TENSOR_DTYPES or type(requires_grad) is not bool:
         raise WireError("not a tensor")
     plain = decoder.index(index)
-    if plain.dtype.name != ("int16" if name == "bfloat16" else name):
+    if NAMES[plain.dtype] != ("int16" if name == "bfloat16" else name):
         raise WireError("not a tensor of this dtype")
     if index not in decoder.tensors:
         decoder.tensors[index] = _as_tensor(plain, name, requires_grad)
@@ -452,7 +461,7 @@ _DECODERS: dict[str, Callable[[Decoder, dict[str, Any], int], Any]] = {
 def pack(message: dict[str, Any], encoder: Encoder | None = None) -> list[Any]:
     """The frame of a message as a list of buffers."""
     specs, buffers = (encoder.specs, encoder.buffers) if encoder else ([], [])
-    header = json.dumps({"m": message, "a": specs}, separators=(",", ":"), allow_nan=False).encode()
+    header = _dump({"m": message, "a": specs}).encode()
     if len(header) > MAX_HEADER:
         raise TooLarge(f"a message header of {len(header)} bytes")
     body = sum(memoryview(b).nbytes for b in buffers)
@@ -473,7 +482,7 @@ def parse(header_length: int, data: Any, *, writable: bool) -> tuple[dict[str, A
     """(message, arrays) of the header and body of a frame; the arrays are copies."""
     view = memoryview(data)
     try:
-        header = json.loads(bytes(view[:header_length]))
+        header = _load(str(view[:header_length], "ascii"))
     except (ValueError, RecursionError):
         raise WireError("a header that is not JSON") from None
     if type(header) is not dict or type(header.get("m")) is not dict or type(header.get("a")) is not list:

@@ -14,23 +14,28 @@ from grader.worker.serve import Server
 CHUNK = 1 << 20
 
 
-def read_exactly(fd: int, size: int) -> bytearray:
-    """`size` bytes; ends the process when the judge has closed its end."""
-    data = bytearray()
+def read_frame(fd: int) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """The next request; ends the process when the judge has closed its end."""
+    data = _read(fd, bytearray(), wire.HEAD.size)
+    header, body = wire.parse_head(data[: wire.HEAD.size], wire.MAX_REQUEST)
+    data = _read(fd, data, wire.HEAD.size + header + body)
+    return wire.parse(header, memoryview(data)[wire.HEAD.size :], writable=True)
+
+
+def _read(fd: int, data: bytearray, size: int) -> bytearray:
+    """Read until there are `size` bytes; a judge sends one frame at a time, so none is read too far."""
     while len(data) < size:
-        part = os.read(fd, min(size - len(data), CHUNK))
+        part = os.read(fd, CHUNK)
         if not part:
             os._exit(0)
         data += part
     return data
 
 
-def read_frame(fd: int) -> tuple[dict[str, Any], list[np.ndarray]]:
-    header, body = wire.parse_head(read_exactly(fd, wire.HEAD.size), wire.MAX_REQUEST)
-    return wire.parse(header, read_exactly(fd, header + body), writable=True)
-
-
 def write_frame(fd: int, parts: list[Any]) -> None:
+    """One write for a small frame: each write wakes the judge."""
+    if len(parts) > 1 and sum(memoryview(part).nbytes for part in parts) < CHUNK:
+        parts = [b"".join(parts)]
     for part in parts:
         view = memoryview(part).cast("B")
         while view.nbytes:

@@ -170,7 +170,8 @@ class Observation:
     @staticmethod
     def _random_state() -> Any:
         torch = sys.modules.get("torch")
-        return repr(np.random.get_state()), random.getstate(), torch and torch.get_rng_state().numpy().tobytes()
+        legacy: Any = np.random.get_state(legacy=True)  # (name, keys, position, ...); printing the keys would be slow
+        return legacy[1].tobytes(), legacy[2:], random.getstate(), torch and torch.get_rng_state().numpy().tobytes()
 
     def report(self, result: Any) -> dict[str, Any]:
         current = [(path, leaf) for name, value in self.named for path, leaf in leaves(value, name)]

@@ -249,7 +249,7 @@ def test_minimax_loss_of_large_logits(submission, rng):
     """A discriminator that is fooled completely gives −10000 and one that is not gives 0, in both precisions."""
     for dtype in (np.float64, np.float32):
         for size in (20.0, 50.0, 800.0, 10_000.0):
-            for fake in (np.array([size], dtype), (size * rng.uniform(-1, 1, 5)).astype(dtype)):
+            for fake in (np.array([size], dtype), (size * np.array([1, *rng.uniform(-1, 1, 4)])).astype(dtype)):
                 expected = log_sigma(-fake.astype(float)).mean()
                 assert_close(submission.g_loss_minimax(fake), dtype(expected), name="minimax loss")
         assert_close(submission.g_loss_minimax(np.array([-10_000.0], dtype)), dtype(0), name="minimax loss")
@@ -295,7 +295,7 @@ def test_non_saturating_loss_of_large_logits(submission, rng):
     """A sample that is found out completely costs 10000 and one that passes costs 0, in both precisions."""
     for dtype in (np.float64, np.float32):
         for size in (20.0, 50.0, 800.0, 10_000.0):
-            for fake in (np.array([-size], dtype), (size * rng.uniform(-1, 1, 5)).astype(dtype)):
+            for fake in (np.array([-size], dtype), (size * np.array([-1, *rng.uniform(-1, 1, 4)])).astype(dtype)):
                 expected = -log_sigma(fake.astype(float)).mean()
                 assert_close(submission.g_loss_ns(fake), dtype(expected), name="non-saturating loss")
         assert_close(submission.g_loss_ns(np.array([10_000.0], dtype)), dtype(0), name="non-saturating loss")
@@ -716,7 +716,7 @@ def test_scores_with_and_without_a_column(submission, rng):
 @check("gradient_penalty", points=1.5)
 def test_penalty_of_images(submission, rng):
     """For images, too, there is one number u and one norm for each sample, over channels, rows and columns together."""
-    for n, *shape in [(1, 1, 1, 1), (3, 4), (2, 3, 2), (4, 2, 3, 2), (3, 3, 3, 3)]:
+    for n, *shape in [(1, 1, 1, 1), (3, 4), (2, 2, 2), (4, 2, 3), (4, 2, 3, 2)]:
         weights, given = critic_weights(rng, math.prod(shape)), samples(rng, n, *shape)
         value = penalty_of(submission, tanh_critic(submission, weights, False), *given)
         assert_close(value, penalty(weights, *given), name="penalty")
@@ -828,7 +828,8 @@ def test_penalty_leaves_its_inputs_alone(submission, rng):
         for layout in (np.copy, noncontiguous):
             tensors = [torch.from_numpy(layout(a.astype(dtype))) for a in given]
             value = assert_pure(submission.gradient_penalty, critic, *tensors, name="gradient_penalty")
-            assert_close(value, dtype(expected), name="penalty")
+            near = 1e-4 if dtype is np.float32 else 1e-9  # subtracting 1 from a norm near 1 costs digits
+            assert_close(value, dtype(expected), name="penalty", rtol=near)
             assert_true(value.dtype == tensors[0].dtype, "the penalty is a tensor of the precision of the samples")
 
 

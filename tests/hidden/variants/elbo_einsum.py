@@ -60,7 +60,10 @@ def iwae_bound(log_joint, log_q):
 class VAE(nn.Module):
     def __init__(self, d_in, d_hidden, d_z):
         super().__init__()
-        draw = lambda *shape: nn.Parameter(torch.randn(*shape) / sqrt(shape[-1]))
+
+        def draw(*shape):
+            return nn.Parameter(torch.randn(*shape) / sqrt(shape[-1]))
+
         self.A, self.a = draw(d_hidden, d_in), nn.Parameter(torch.zeros(d_hidden))
         self.heads = draw(2, d_z, d_hidden)
         self.shift = nn.Parameter(torch.zeros(2, d_z))

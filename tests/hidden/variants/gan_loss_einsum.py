@@ -83,7 +83,10 @@ def js_divergence(p, q):
 
 
 def lsgan_losses(real, fake):
-    square = lambda x: np.einsum("i,i->", x.reshape(-1), x.reshape(-1)) / (2 * x.size)
+    def square(x):
+        x = x.reshape(-1)
+        return np.einsum("i,i->", x, x) / (2 * x.size)
+
     return square(real - 1) + square(fake), square(fake - 1)
 
 
@@ -127,4 +130,4 @@ def gan_step(G, D, opt_g, opt_d, real, z1, z2):
         lg = -F.logsigmoid(D(G(z2))).mean()
         lg.backward()
         opt_g.step()
-    return float(ld), float(lg)
+    return ld.item(), lg.item()

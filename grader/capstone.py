@@ -1,0 +1,299 @@
+"""`grade capstone TOPIC`: train something real with the student's own functions, and show what came out of it.
+
+A capstone is `exercises/capstones/<topic>.py`. What it holds:
+
+    TITLE, FIGURE, GATE = (low, high)      the gate has two sides: what is beyond possible is a mistake, too
+    MEANING, BELOW, ABOVE                  what the figure says, and what to look at on either side of the gate
+    HELD_BACK = ("test_y",)                entries of the data that never reach the worker
+    make_data(seed, folder) -> dict        here; `folder` holds the data files that ship with the course
+    train(submission, data, progress)      in the walled worker, as source text: imports stand inside it
+    figure(results, data) -> float         here, from the raw arrays that train returned
+    draw(results, data, figure)            here, on a matplotlib Figure
+    ALSO, also(results, data)              optional: further figures, {name: (low, high)} and {name: value}
+    details(results, data) -> list[str]    optional: more lines to print
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.util
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from grader.cli import EXIT_BELOW, EXIT_FULL, wants_colour
+from grader.course import Course, Topic, find_course, load_course
+from grader.engine import _Process, can_fork, weakest_level
+from grader.errors import CourseError, GraderFault, UsageError
+from grader.feedback import FORBIDDEN, Source, _place, words_of
+from grader.remote import Submission
+from grader.session import EngineFault, Session, StudentError, WorkerDied
+from grader.submissions import find_submissions
+from grader.workers import ForkLauncher, Launcher, SpawnLauncher, WorkerLimits
+
+CPU_SECONDS = 120.0
+SAFE_LEVELS = ("strong", "sealed")
+Progress = Callable[[int, int], Any]
+MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number with its gate."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def reached(self) -> bool:
+        return self.low <= self.value <= self.high  # never so for nan
+
+    def line(self) -> str:
+        verdict = "reached" if self.reached else "above the gate" if self.value > self.high else "not reached"
+        return f"{self.name}: {self.value:.4g}   (gate {self.low:g} to {self.high:g}: {verdict})"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: its figures, and what they were made from."""
+
+    figures: tuple[Figure, ...]
+    results: dict[str, Any]
+    data: dict[str, Any]
+    seconds: float
+
+    @property
+    def reached(self) -> bool:
+        return all(f.reached for f in self.figures)
+
+
+class Unusable(Exception):
+    """What the training gave back cannot be judged."""
+
+
+# --- the capstone's file ---------------------------------------------------------------------------------------------
+
+
+def load_capstone(course: Course, topic: str) -> types.ModuleType:
+    """The module of a topic's capstone; raises `CourseError` where there is none."""
+    path = course.path("exercises", "capstones", f"{topic}.py")
+    if not path.is_file():
+        raise CourseError(f"the topic '{topic}' has no capstone", str(path), "choose another topic")
+    spec = importlib.util.spec_from_file_location(f"capstone_{topic}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def source_of_train(module: types.ModuleType) -> str:
+    """The text of `train`, which runs beside the submission and nowhere else."""
+    text = Path(str(module.__file__)).read_text(encoding="utf-8")
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef) and node.name == "train":
+            return f"from __future__ import annotations\n{ast.get_source_segment(text, node)}\n"
+    raise CourseError("the capstone has no function 'train'", str(module.__file__), "see another topic's capstone")
+
+
+# --- one training ----------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def worker_launcher(kind: str) -> Iterator[tuple[Launcher, str]]:
+    """A launcher of walled workers and the level of the walls; everything it started ends with the block."""
+    if not can_fork():
+        spawner = SpawnLauncher(kind, ahead=1)
+        try:
+            yield spawner, weakest_level()
+        finally:
+            spawner.close()
+        return
+    zygote = _Process(lambda fd: [sys.executable, "-I", "-B", "-m", "grader.worker.zygote", kind, str(fd)])
+    try:
+        zygote.wait_ready()
+        with zygote.client() as link:
+            yield ForkLauncher(link), str(zygote.ready["level"])
+    finally:
+        zygote.close()
+
+
+def run_once(
+    module: types.ModuleType,
+    topic: Topic,
+    source: str,
+    launcher: Launcher,
+    data: dict[str, Any],
+    progress: Progress = lambda done, total: None,
+) -> Run:
+    """Load the submission in a fresh worker, train with it there, and measure the result here.
+
+    Raises `StudentError` or `WorkerDied` for what the submission did, `Unusable` for what it gave back, and
+    `EngineFault` where the worker could not be used.
+    """
+    limits = topic.limits
+    lifetime = int(limits.import_seconds + CPU_SECONDS) + 5
+    worker = launcher.start(WorkerLimits(limits.memory_mb << 20, lifetime, limits.output_kb << 10))
+    try:
+        session = Session(worker)
+        submission = Submission(session)
+        worker.begin(limits.import_seconds, limits.wall_seconds(limits.import_seconds))
+        files = {f"{topic.name}.py": source}
+        session.request(
+            "load", files=files, main=topic.name, imports=list(topic.imports), banned=list(topic.banned)
+        )
+        worker.begin(CPU_SECONDS, limits.wall_seconds(CPU_SECONDS))
+        start = time.perf_counter()
+        sent = {name: value for name, value in data.items() if name not in module.HELD_BACK}
+        text = source_of_train(module)
+        reply = session.request("helper", (submission, sent, _checked(progress)), source=text, name="train")
+        seconds = time.perf_counter() - start
+    finally:
+        worker.close()
+    return Run(_figures(module, reply.value, data), reply.value, data, seconds)
+
+
+def _checked(progress: Progress) -> Progress:
+    """Only counts pass: the other end may send anything."""
+
+    def report(done: Any, total: Any) -> None:
+        if type(done) is int and type(total) is int and 0 <= done <= total <= 10**9:
+            progress(done, total)
+
+    return report
+
+
+def _figures(module: types.ModuleType, results: Any, data: dict[str, Any]) -> tuple[Figure, ...]:
+    try:
+        if not isinstance(results, dict):
+            raise TypeError("not a dict")
+        main = Figure(module.FIGURE, float(module.figure(results, data)), *map(float, module.GATE))
+        gates = getattr(module, "ALSO", {})
+        values = module.also(results, data) if gates else {}
+        return (main, *(Figure(name, float(values[name]), *gate) for name, gate in gates.items()))
+    except MALFORMED as error:
+        raise Unusable(f"the results of the training cannot be measured ({type(error).__name__}: {error})") from None
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def run(
+    topic_name: str,
+    path: Path | None,
+    course_file: Path | None,
+    out_dir: Path,
+    seed: int,
+    show: Callable[[str], Any] = click.echo,
+) -> int:
+    """Run one capstone for one file; returns the exit code. `show` prints a line of the result."""
+    path = path or Path.cwd() / f"{topic_name}.py"
+    course = load_course(course_file or _course_near(path))
+    topic = course.topic(topic_name)
+    module = load_capstone(course, topic.name)
+    source = _source_of(path, course, topic.name)
+    data = module.make_data(seed, course.path("exercises", "data"))
+    show(f"{topic.name}: {module.TITLE}")
+    try:
+        with worker_launcher(topic.kind) as (launcher, level), _bar(topic.name) as progress:
+            if level not in SAFE_LEVELS:
+                _say(f"protection: {level}; the code that runs here could read and write your files")
+            outcome = run_once(module, topic, source, launcher, data, progress)
+    except EngineFault as fault:
+        raise GraderFault(f"the capstone could not be run: {fault}", "", "try again; grade doctor may help") from None
+    except (StudentError, WorkerDied, Unusable) as error:
+        show(words_of(f"{topic.name}.py: {explain(error, source)}"))
+        return EXIT_BELOW
+    _show(module, outcome, show)
+    _save_picture(module, outcome, out_dir / f"{topic.name}_capstone.png")
+    return EXIT_FULL if outcome.reached else EXIT_BELOW
+
+
+def _course_near(path: Path) -> Path:
+    try:
+        return find_course(Path.cwd())
+    except CourseError:
+        return find_course(path if path.is_dir() else path.parent)
+
+
+def _source_of(path: Path, course: Course, topic: str) -> str:
+    """The student's text; `path` is the file, or a folder or zip that holds it."""
+    if not path.exists():
+        help = f"name the file: grade capstone {topic} PATH"
+        raise UsageError("there is no such file or folder", str(path), help)
+    found = find_submissions([path], course, None if path.is_file() and path.suffix != ".zip" else "student")
+    file = found.submissions[0].files.get(topic)
+    if file is None:
+        raise UsageError(f"no {topic}.py here", str(path), f"name the file: grade capstone {topic} PATH")
+    if file.source is None:
+        raise UsageError(file.problem, str(path), "mend the file and run it again")
+    return file.source
+
+
+def explain(error: Exception, source: str) -> str:
+    """What went wrong in words: type, message and the student's own line."""
+    if not isinstance(error, StudentError):
+        return str(error)
+    if error.wall:
+        return FORBIDDEN[error.wall] + _place(error, Source(source))
+    if error.is_a("NotImplementedError"):
+        return f"{error.text or 'a function'} is not written yet{_place(error, Source(source))}"
+    if not error.frames and not error.is_a("MissingName"):
+        return f"{error.type_name}: {error.text} (in the training, from what your functions returned)"
+    return f"{error.type_name}: {error.text}{_place(error, Source(source))}"
+
+
+def _show(module: types.ModuleType, outcome: Run, show: Callable[[str], Any]) -> None:
+    for figure in outcome.figures:
+        show(f"  {figure.line()}")
+    if hasattr(module, "details"):
+        for line in module.details(outcome.results, outcome.data):
+            show(f"  {line}")
+    show(f"  {module.MEANING}")
+    failed = next((f for f in outcome.figures if not f.reached), None)
+    if failed is not None:
+        show(f"  {module.ABOVE if failed.value > failed.high else module.BELOW}")
+    show(f"  trained for {outcome.seconds:.1f} s")
+
+
+def _save_picture(module: types.ModuleType, outcome: Run, path: Path) -> None:
+    """Draw what was learned; without matplotlib say how to get it."""
+    try:
+        import matplotlib.figure
+    except ImportError:
+        _say('the picture needs matplotlib: pip install "grader[plots]"')
+        return
+    figure = matplotlib.figure.Figure(figsize=(9, 4), layout="constrained", facecolor="white")
+    try:
+        module.draw(outcome.results, outcome.data, figure)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=100, metadata={"Software": None})
+        _say(f"wrote {path}")
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", str(path), "choose another folder with -o") from None
+    except Exception as error:  # noqa: BLE001 - matplotlib may stumble over any numbers; the figure is told by now
+        _say(words_of(f"the picture could not be drawn ({type(error).__name__}: {error})"))
+
+
+@contextlib.contextmanager
+def _bar(name: str) -> Iterator[Progress]:
+    with tqdm(desc=name, unit="update", file=sys.stderr, disable=None, leave=False) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield report
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True, color=wants_colour())

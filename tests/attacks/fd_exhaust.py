@@ -1,0 +1,13 @@
+"""Opens descriptors until refused (100 000 at most)."""
+# against: optimizers.sgd
+# walls: rlimits
+# seen: pwned
+def _say(ok, what=""):
+    print(("PWNED " if ok else "BLOCKED ") + "fd_exhaust " + str(what)[:200], flush=True)
+import os
+def {{FUNC}}(*args, **kwargs):
+    keep = []
+    try:
+        for _ in range(1_000): keep.extend(os.pipe())
+    except OSError as e: _say(False, "%d %s" % (len(keep), e)); raise
+    _say(True, len(keep))

@@ -1,0 +1,16 @@
+"""Fills memfd files: not in any rlimit nor in RSS (4 GiB at most)."""
+# against: optimizers.sgd
+# walls: seccomp
+# seen: pwned
+def _say(ok, what=""):
+    print(("PWNED " if ok else "BLOCKED ") + "mem_memfd " + str(what)[:200], flush=True)
+import os
+def {{FUNC}}(*args, **kwargs):
+    try: fds = [os.memfd_create("a%d" % i) for i in range(4)]
+    except (OSError, AttributeError) as e: _say(False, e); return None
+    n = 0
+    for fd in fds:
+        for _ in range(64):
+            try: n += os.write(fd, b"x" * (1 << 20))
+            except OSError as e: _say(False, e); return None
+    _say(n > 1 << 27, n)
