@@ -100,6 +100,11 @@ class Seen:
 observers: list[Callable[[Seen], None]] = []
 
 
+def _notice(name: str, actual: Any, expected: Any, margin: float) -> None:
+    for observer in observers:
+        observer(Seen(name, actual, expected, margin))
+
+
 def assert_close(
     actual: Any,
     expected: Any,
@@ -128,6 +133,7 @@ Problem = tuple[str, str] | None
 def _compare(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
     wanted, got = _kind(expected), _kind(actual)
     if wanted != got:
+        _notice(name, f"{got}, not {wanted}", None, 0.0)
         return f"{name} is {_words(actual)}, expected {_words(expected)}", f"{name} is not {_KIND_WORDS[wanted]}"
     return _COMPARERS[wanted](actual, expected, name, tol)
 
@@ -181,6 +187,7 @@ def _compare_scalars(actual: Any, expected: Any, name: str, tol: _Tolerance) -> 
     if tol.dtype and a.dtype.kind not in fits.get(e.dtype.kind, a.dtype.kind):
         words = {"b": "a truth value", "i": "an integer", "u": "an integer", "f": "a real number", "c": "a number"}
         wanted = words[e.dtype.kind]
+        _notice(name, a, e, 0.0)
         return f"{name} is {a.dtype.name} {a[()]}, expected {wanted}", f"{name} is not {wanted}"
     return _compare_values(a, e, name, tol, _dtype_name(expected))
 
@@ -190,6 +197,8 @@ def _compare_arrays(actual: Any, expected: Any, name: str, tol: _Tolerance) -> P
     a, e = _plain(actual), _plain(expected)
     kinds = {"i": "iu", "u": "iu"}.get(e.dtype.kind, e.dtype.kind)
     same = got == wanted or (tol.dtype == "kind" and a.dtype.kind in kinds)
+    if (tol.dtype and not same) or a.shape != e.shape:
+        _notice(name, a, e, 0.0)
     if tol.dtype and not same:
         return f"{name} has dtype {got}, expected {wanted}", f"{name} has dtype {got}, another one is expected"
     if a.shape != e.shape:
@@ -202,6 +211,7 @@ def _compare_values(a: np.ndarray, e: np.ndarray, name: str, tol: _Tolerance, dt
     finite = np.isfinite(e)
     bad = _non_finite_mismatch(a, e, finite)
     if bad.any():
+        _notice(name, a, e, 0.0)
         return _value_problem(a, e, bad, bad.astype(float), name, "is not finite" if not _finite_at(a, bad) else None)
     rtol = 0.0 if exact else (tol.rtol if tol.rtol is not None else RTOL.get(dtype, 1e-9))
     scale = np.max(np.abs(e[finite]), initial=0.0)
@@ -215,9 +225,7 @@ def _compare_values(a: np.ndarray, e: np.ndarray, name: str, tol: _Tolerance, dt
             allowed = atol + rtol * np.abs(e.astype(wide))
             excess = np.where(finite & (difference > 0), difference / np.maximum(allowed, 1e-300), 0.0)
     worst = float(np.max(excess, initial=0.0))
-    margin = math.inf if worst == 0 else 1 / worst
-    for observe_ in observers:
-        observe_(Seen(name, a, e, margin))
+    _notice(name, a, e, math.inf if worst == 0 else 1 / worst)
     if worst <= 1:
         return None
     return _value_problem(a, e, ~(excess <= 1), excess, name, None)
@@ -241,8 +249,6 @@ def _value_problem(
     got, wanted = a[index], e[index]
     digits = 6 if f"{got:.6g}" != f"{wanted:.6g}" else 15
     count = f" ({int(bad.sum())} of {bad.size} elements differ, this one most)" if bad.size > 1 else ""
-    for observe_ in observers if remark else ():
-        observe_(Seen(name, a, e, 0.0))
     text = f"{place} is {_shown(got, digits)}, expected {_shown(wanted, digits)}{count}"
     return text, f"{name} {remark or 'has a wrong value'}"
 
@@ -253,6 +259,7 @@ def _shown(value: Any, digits: int) -> str:
 
 def _compare_sequences(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
     if len(actual) != len(expected):
+        _notice(name, f"{len(actual)} items", None, 0.0)
         return f"{name} has {len(actual)} items, expected {len(expected)}", f"{name} has the wrong number of items"
     for i, (a, e) in enumerate(zip(actual, expected, strict=True)):
         problem = _compare(a, e, f"{name}[{i}]", tol)
@@ -264,6 +271,7 @@ def _compare_sequences(actual: Any, expected: Any, name: str, tol: _Tolerance) -
 def _compare_dicts(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
     if actual.keys() != expected.keys():
         got, wanted = sorted(map(repr, actual)), sorted(map(repr, expected))
+        _notice(name, ", ".join(got), None, 0.0)
         return f"{name} has the keys {', '.join(got)}; expected {', '.join(wanted)}", f"{name} has the wrong keys"
     for key, e in expected.items():
         problem = _compare(actual[key], e, f"{name}[{key!r}]", tol)
@@ -479,6 +487,7 @@ def _leaf(array, requires_grad):  # type: ignore[no-untyped-def]
     return torch.tensor(array, requires_grad=requires_grad)
 
 
+_LEAF, _VJP = _source_of(_leaf), _source_of(_vector_jacobian)  # read once: the file may change under a long run
 grads = _Helper(_source_of(_parameter_gradients), "_parameter_gradients", False)
 """`grads(module)`: the `.grad` of a handle's parameters by name, None where absent."""
 
@@ -487,7 +496,7 @@ def vjp(output: Handle, inputs: Sequence[Handle | Leaf], cotangent: Any) -> tupl
     """Gradients of a kept output, weighted by `cotangent`, with respect to kept inputs (None where unused)."""
     import torch
 
-    helper = _Helper(_source_of(_vector_jacobian), "_vector_jacobian", False)
+    helper = _Helper(_VJP, "_vector_jacobian", False)
     return tuple(helper(output, list(inputs), torch.as_tensor(np.asarray(cotangent).copy())))
 
 
@@ -500,7 +509,7 @@ class Leaf:
 
     def bind_to(self, session: Any) -> Handle:
         if id(session) not in self.made:
-            fields = {"source": _source_of(_leaf), "name": "_leaf", "keep": True}
+            fields = {"source": _LEAF, "name": "_leaf", "keep": True}
             handle = session.request("helper", (self.array, self.requires_grad), **fields).value
             self.made[id(session)] = (session, handle)  # the session is kept so that its id stays its own
         return self.made[id(session)][1]
@@ -564,7 +573,7 @@ def _bytes_of(value: Any) -> Any:
 
 
 def _frozen(value: Any) -> Any:
-    """The same data with its arrays made read-only; tensors are handed out as they are, to be copied before a change."""
+    """The same data with its arrays made read-only; tensors are handed out as they are: copy before a change."""
     if isinstance(value, np.ndarray):
         value = value.copy() if value.base is not None else value
         value.flags.writeable = False

@@ -165,7 +165,8 @@ class ForkEngine(Engine):
         self._repairing(lambda: None)
 
     def new_judge(self) -> JudgeChannel:
-        return self._repairing(self._fork_judge)
+        channel: JudgeChannel = self._repairing(self._fork_judge)
+        return channel
 
     def _repairing(self, action: Callable[[], Any]) -> Any:
         """Do it with living processes; what dies meanwhile is replaced, within reason."""

@@ -11,9 +11,9 @@ import re
 
 from grader.results import Verdict
 from grader.session import StudentError
+from grader.text import words_of
 from grader.verdicts import Outcome
 
-MAX_MESSAGE = 600
 FORBIDDEN = {  # by the wall that refused it; None: the topic itself does not allow it
     "network": "the network is closed while grading",
     "process": "no other programs may be started while grading",
@@ -21,15 +21,6 @@ FORBIDDEN = {  # by the wall that refused it; None: the topic itself does not al
     "read": "only Python's own files can be read while grading",
     None: "something that this topic does not allow was used",
 }
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e\u2066-\u2069]")
-
-
-def words_of(text: str) -> str:
-    """Untrusted text made harmless for any report: no control characters, no lone surrogates, bounded."""
-    clean = _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
-    return clean if len(clean) <= MAX_MESSAGE else clean[: MAX_MESSAGE - 1] + "…"
-
-
 class Source:
     """A submission's text, by line number."""
 

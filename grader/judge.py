@@ -25,12 +25,15 @@ from typing import IO, Any, Literal
 import pytest
 from _pytest.runner import runtestprotocol
 
-from grader import plugin
+from grader import checks, plugin
+from grader.checks import Misconception
 from grader.course import Course, Topic, load_course
-from grader.feedback import Source, message_for, words_of
+from grader.diagnosis import Diagnoser, Diagnosis, Failure, Recorder
+from grader.feedback import Source, message_for
 from grader.inmemory import in_memory_session
 from grader.results import CheckResult, Verdict
 from grader.session import EngineFault, Session, StudentError, WorkerDied
+from grader.text import words_of
 from grader.verdicts import Outcome, outcome_of
 from grader.workers import ForkLauncher, Launcher, SpawnLauncher, WorkerConnection, WorkerLimits
 
@@ -162,6 +165,7 @@ class Judge:
         self.references: dict[str, Any] = {}
         self.launchers: dict[str, Launcher] = {}
         self.sound: dict[str, bool] = {}
+        self.diagnosers: dict[str, Diagnoser] = {}
         self.current: Session | None = None
         self.raised: BaseException | None = None
 
@@ -210,19 +214,46 @@ class Judge:
 
     def run_item(self, item: pytest.Item, session: Session) -> Outcome:
         """Run one check against a session and say how it ended; raises `EngineFault`."""
-        error = self._run_item(item, session)
+        recorder = Recorder()
+        error = self._run_item(item, session, recorder)
         if isinstance(error, EngineFault):
             raise error
         outcome = outcome_of(error)
         if outcome.verdict is Verdict.GRADER_FAULT and self._is_sound(item):
             text = f"the check could not use what was returned ({session.last_returned})"
             return Outcome(Verdict.WRONG, text=text, safe="the check could not use what was returned", error=error)
+        if outcome.verdict is Verdict.WRONG:
+            return replace(outcome, failure=recorder.failed_by(outcome.text))
         return outcome
 
-    def _run_item(self, item: pytest.Item, session: Session) -> BaseException | None:
+    def _run_item(
+        self, item: pytest.Item, session: Session, recorder: Recorder | None = None
+    ) -> BaseException | None:
         self.current, self.raised = session, None
+        checks.observers[:] = [recorder] if recorder else []
         runtestprotocol(item, log=False, nextitem=None)
         return self.raised
+
+    def _diagnosis(self, item: pytest.Item, outcome: Outcome) -> Diagnosis | None:
+        """Which known misconception explains a wrong value; None in a student's copy, where none are at hand."""
+        topic = plugin.topic_of(item)
+        if outcome.failure is None or outcome.loading:
+            return None
+        if topic not in self.diagnosers:
+            self.diagnosers[topic] = Diagnoser(plugin.load_misconceptions(self.course, topic))
+        id, function = plugin.check_id(item), _function_of(item)
+        return self.diagnosers[topic].diagnose(id, function, outcome.failure, lambda m: self._replay(item, m))
+
+    def _replay(self, item: pytest.Item, misconception: Misconception) -> Failure | None:
+        """How a check fails against the reference with one unit replaced by a misconception."""
+        topic = self.course.topic(plugin.topic_of(item))
+        before, recorder = self.current, Recorder()
+        try:
+            session = plugin.session_with(self.course, topic, misconception)
+            outcome = outcome_of(self._run_item(item, session, recorder))
+        finally:
+            self.current = before
+        return recorder.failed_by(outcome.text) if outcome.verdict is Verdict.WRONG else None
 
     def _is_sound(self, item: pytest.Item) -> bool:
         """Whether the check passes with the reference: then what it stumbled over is the submission's doing."""
@@ -248,6 +279,7 @@ class Judge:
         assert check is not None
         topic = self.course.topic(plugin.topic_of(item))
         scale = topic.weight / 100
+        found = self._diagnosis(item, outcome) if self.course.policy.feedback != "verdicts" else None
         return CheckResult(
             id=plugin.check_id(item),
             function=check.function,
@@ -257,6 +289,8 @@ class Judge:
             points=check.points * scale if outcome.verdict is Verdict.PASS else 0.0,
             max_points=check.points * scale,
             message=message_for(outcome, visibility, check.function, topic.name, source, self.course.policy.feedback),
+            diagnosis=found.id if found else None,
+            advice=found.sentence if found else None,
             seconds=seconds,
         )
 

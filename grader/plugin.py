@@ -111,6 +111,22 @@ def pick_misconception(all_of_topic: list[Misconception], wanted: str) -> Miscon
     return same[index] if 0 <= index < len(same) else None
 
 
+def put_in(session: Session, misconception: Misconception) -> None:
+    """Replace the misconception's unit in the module of an in-memory session."""
+    connection = session.connection
+    assert isinstance(connection, InMemoryConnection)
+    connection.server.replace(misconception.replaces, misconception.make(connection.server.module))
+
+
+def session_with(course: Course, topic: Topic, misconception: Misconception) -> Session:
+    """The reference with one unit replaced, in memory."""
+    source = course.path("solutions", f"{topic.name}.py").read_text(encoding="utf-8")
+    files = {f"{topic.name}.py": source}
+    session = in_memory_session(files, topic.name, list(topic.imports), list(topic.banned))
+    put_in(session, misconception)
+    return session
+
+
 # --- in-memory submissions for plain pytest --------------------------------------------------------------------------
 
 
@@ -164,9 +180,7 @@ class PlainBench:
         entry = pick_misconception(load_misconceptions(self.course, topic), wanted)
         if entry is None:
             pytest.fail(f"topic {topic} has no misconception {wanted}", pytrace=False)
-        connection = session.connection
-        assert isinstance(connection, InMemoryConnection)
-        setattr(connection.server.module, entry.replaces, entry.make(connection.server.module))
+        put_in(session, entry)
 
 
 # --- fixtures --------------------------------------------------------------------------------------------------------

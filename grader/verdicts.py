@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from grader.checks import CheckFailed
+from grader.diagnosis import Failure
 from grader.results import Verdict
 from grader.session import StudentError, WorkerDied
 
@@ -28,6 +29,7 @@ class Outcome:
     error: BaseException | None = None
     loading: bool = False  # it ended before any check: while the submission was loaded, or for want of a file
     killed: bool = False  # by a SIGKILL that was not ours
+    failure: Failure | None = None  # the comparison that failed, for the diagnosis
 
 
 def outcome_of(error: BaseException | None) -> Outcome:

@@ -29,6 +29,7 @@ MAX_REQUEST = 1 << 30
 MAX_DEPTH = 32
 MAX_NODES = 100_000
 MAX_TEXT = 1 << 20
+MAX_KEYS = 10_000  # of a dict, unless all are texts: a worker can choose other keys so that their hashes collide
 MAX_EXTENT = 1 << 31  # product of the non-zero dimensions: shape (2**39, 0) has no bytes, but its sum over axis 1 has
 
 DTYPES = {
@@ -117,6 +118,7 @@ class Encoder:
         self.owner = owner
         self.objects: Collection[type] = ()  # types whose instances are objects to keep, even where they look like data
         self.left = max_bytes
+        self.header = MAX_HEADER - (1 << 13)  # about what the nodes take of the header; the rest is for the message
         self.nodes = 0
         self.specs: list[list[Any]] = []
         self.buffers: list[Any] = []
@@ -128,10 +130,22 @@ class Encoder:
         self.nodes += 1
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             raise TooLarge("nested too deeply, or too many items")
+        self.spend(3)
         encode = _ENCODERS.get(type(value)) or _encoder_of_subclass(value)
         if encode is not None and type(value) not in self.objects:
             return encode(self, value, depth)
-        return self.special(value)
+        return self.stays(value)
+
+    def spend(self, characters: int) -> None:
+        self.header -= characters
+        if self.header < 0:
+            raise TooLarge("more numbers or text than a message holds; use an array instead")
+
+    def stays(self, value: Any) -> Any:
+        """The node of what is not data."""
+        node = self.special(value)
+        self.spend(len(json.dumps(node)))
+        return node
 
     def items(self, values: Any, depth: int) -> list[Any]:
         if len(values) > MAX_NODES:
@@ -140,18 +154,19 @@ class Encoder:
 
     def child(self, value: Any, depth: int) -> Any:
         """A member of a container: what is too large to send stays behind as a handle, its siblings still cross."""
-        mark = (self.left, self.nodes, len(self.specs))
+        mark = (self.left, self.header, self.nodes, len(self.specs))
         try:
             return self.encode(value, depth + 1)
         except TooLarge:
             if depth > 1:
                 raise
-            self.left, self.nodes, kept = mark
+            self.left, self.header, self.nodes, kept = mark
             del self.specs[kept:], self.buffers[kept:]
             self.seen = {key: index for key, index in self.seen.items() if index < kept}
-            return self.special(value)
+            return self.stays(value)
 
     def named(self, node: dict[str, Any], container: Any) -> dict[str, Any]:
+        self.spend(20)
         ref = self.remember(container) if self.remember else None
         if ref is not None:
             node["ref"] = ref
@@ -163,6 +178,7 @@ class Encoder:
             return self.seen[id(identity)]
         if array.nbytes > self.left or math.prod(max(n, 1) for n in array.shape) > MAX_EXTENT:
             raise TooLarge(f"an array of {array.nbytes} bytes")
+        self.spend(24 + sum(len(str(n)) + 1 for n in array.shape))
         self.left -= array.nbytes
         index = len(self.specs)
         self.specs.append([NAMES[array.dtype], list(array.shape), _layout(array)])
@@ -183,8 +199,9 @@ def _raw(array: np.ndarray) -> Any:
     return flat.view(np.uint8).data if flat.size else b""
 
 
-def _int(_: Encoder, value: Any, __: int) -> Any:
+def _int(encoder: Encoder, value: Any, __: int) -> Any:
     value = int(value)
+    encoder.spend(18)
     if value.bit_length() < 53:
         return value
     if value.bit_length() > 64:
@@ -192,15 +209,17 @@ def _int(_: Encoder, value: Any, __: int) -> Any:
     return {"i": hex(value)}
 
 
-def _float(_: Encoder, value: Any, __: int) -> Any:
+def _float(encoder: Encoder, value: Any, __: int) -> Any:
     value = float(value)
+    encoder.spend(len(repr(value)))
     return value if math.isfinite(value) else {"f": repr(value)}
 
 
-def _str(_: Encoder, value: Any, __: int) -> Any:
+def _str(encoder: Encoder, value: Any, __: int) -> Any:
     text = str.__str__(value)
     if len(text) > MAX_TEXT:
         raise TooLarge("a text of more than a million characters")
+    encoder.spend(len(json.dumps(text)))
     return text
 
 
@@ -217,10 +236,19 @@ def _tuple(encoder: Encoder, value: Any, depth: int) -> Any:
 
 
 def _dict(encoder: Encoder, value: Any, depth: int) -> Any:
-    if len(value) > MAX_NODES:
+    if len(value) > MAX_KEYS and not all(type(k) is str for k in dict.keys(value)):
         raise TooLarge(f"a dict of {len(value)} items")
+    if not all(_is_key(k) for k in dict.keys(value)):
+        return encoder.stays(value)
     pairs = [[encoder.child(k, depth), encoder.child(v, depth)] for k, v in dict.items(value)]
     return encoder.named({"d": pairs}, value)
+
+
+def _is_key(key: Any) -> bool:
+    """Whether a key can be a key on the other side too: an object would be a handle there, which has no hash."""
+    if isinstance(key, tuple):
+        return all(map(_is_key, tuple.__iter__(key)))
+    return key is None or isinstance(key, (bool, int, float, complex, str, bytes, np.generic)) or _is_tensor(key)
 
 
 def _received(encoder: Encoder, value: Any, depth: int) -> Any:
@@ -245,13 +273,13 @@ def _record(encoder: Encoder, value: Any, depth: int) -> Any:
 def _ndarray(encoder: Encoder, value: Any, depth: int) -> Any:
     plain = np.ndarray.view(value, np.ndarray)
     if plain.dtype not in NAMES:
-        return encoder.special(value)
+        return encoder.stays(value)
     return {"a": encoder.array(plain, value)}
 
 
 def _generic(encoder: Encoder, value: Any, depth: int) -> Any:
     plain = np.asarray(value)
-    return {"s": encoder.array(plain, plain)} if plain.dtype in NAMES else encoder.special(value)
+    return {"s": encoder.array(plain, plain)} if plain.dtype in NAMES else encoder.stays(value)
 
 
 def _bytes(encoder: Encoder, value: bytes, depth: int) -> Any:
@@ -264,9 +292,9 @@ def _tensor(encoder: Encoder, value: Any, depth: int) -> Any:
     torch = sys.modules["torch"]
     name = str(value.dtype).removeprefix("torch.")
     if value.layout is not torch.strided or value.device.type != "cpu" or value.is_quantized or value.is_nested:
-        return encoder.special(value)
+        return encoder.stays(value)
     if name not in TENSOR_DTYPES:
-        return encoder.special(value)
+        return encoder.stays(value)
     if value.numel() * value.element_size() > encoder.left:  # an expanded tensor claims more bytes than it has
         raise TooLarge(f"a tensor of {value.numel() * value.element_size()} bytes")
     dense = value.detach().resolve_conj().resolve_neg()
@@ -303,14 +331,18 @@ def _encoder_of_subclass(value: Any) -> Callable[[Encoder, Any, int], Any] | Non
         return _generic
     if isinstance(value, np.ndarray):
         return _ndarray
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(value, torch.Tensor):
+    if _is_tensor(value):
         return _tensor
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return _record
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _record
     return next((encode for base, encode in _BASES if isinstance(value, base)), None)
+
+
+def _is_tensor(value: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
 
 
 _BASES: tuple[tuple[Any, Callable[[Encoder, Any, int], Any]], ...] = (
@@ -344,8 +376,10 @@ class Decoder:
         self.nodes += 1
         if depth > MAX_DEPTH + 2 or self.nodes > 2 * MAX_NODES:
             raise WireError("nested too deeply, or too many items")
-        if node is None or type(node) in (bool, int, float, str):
+        if node is None or type(node) in (bool, float, str):
             return node
+        if type(node) is int:
+            return _bounded(node)
         if type(node) is not dict or not node:
             raise WireError("not a node")
         tag = next(iter(node))
@@ -367,7 +401,7 @@ class Decoder:
             return kind.__mro__[2](values)  # tuple, list or dict
         made = kind(values)
         ref = node.get("ref")
-        if type(ref) is int and len(made):
+        if type(ref) is int:
             made.owner, made.ref = self.frozen, ref
         if type(node.get("kind")) is str:
             made.kind = node["kind"][:80]
@@ -378,9 +412,11 @@ def _decode_dict(decoder: Decoder, node: dict[str, Any], depth: int) -> Any:
     pairs = node["d"]
     if type(pairs) is not list or any(type(p) is not list or len(p) != 2 for p in pairs):
         raise WireError("not a dict")
+    if len(pairs) > MAX_KEYS and any(type(p[0]) is not str for p in pairs):
+        raise WireError("a dict of too many keys")
     try:
         made = {decoder.decode(k, depth + 1): decoder.decode(v, depth + 1) for k, v in pairs}
-    except TypeError:
+    except (TypeError, RecursionError):
         raise WireError("a key that cannot be hashed") from None
     return decoder.container(FrozenDict, made, node)
 
@@ -395,9 +431,15 @@ def _decode_int(_: Decoder, node: dict[str, Any], __: int) -> int:
     if type(node["i"]) is not str or len(node["i"]) > 20:
         raise WireError("not an integer")
     try:
-        return int(node["i"], 16)
+        return _bounded(int(node["i"], 16))
     except ValueError:
         raise WireError("not an integer") from None
+
+
+def _bounded(value: int) -> int:
+    if value.bit_length() > 64:
+        raise WireError("an integer of more than 64 bits")
+    return value
 
 
 def _decode_complex(decoder: Decoder, node: dict[str, Any], depth: int) -> complex:
@@ -422,7 +464,7 @@ def _decode_tensor(decoder: Decoder, node: dict[str, Any], _: int) -> Any:
     if type(node["T"]) is not list or len(node["T"]) != 3:
         raise WireError("not a tensor")
     index, name, requires_grad = node["T"]
-    if name not in TENSOR_DTYPES or type(requires_grad) is not bool:
+    if type(name) is not str or name not in TENSOR_DTYPES or type(requires_grad) is not bool:
         raise WireError("not a tensor")
     plain = decoder.index(index)
     if NAMES[plain.dtype] != ("int16" if name == "bfloat16" else name):
@@ -437,7 +479,7 @@ def _as_tensor(plain: np.ndarray, name: str, requires_grad: bool) -> Any:
 
     tensor = torch.from_numpy(plain if plain.flags.writeable else plain.copy())
     tensor = tensor.view(torch.bfloat16) if name == "bfloat16" else tensor
-    return tensor.requires_grad_() if requires_grad and tensor.dtype.is_floating_point else tensor
+    return tensor.requires_grad_() if requires_grad and (tensor.is_floating_point() or tensor.is_complex()) else tensor
 
 
 _DECODERS: dict[str, Callable[[Decoder, dict[str, Any], int], Any]] = {
@@ -445,7 +487,7 @@ _DECODERS: dict[str, Callable[[Decoder, dict[str, Any], int], Any]] = {
     "t": lambda d, node, depth: d.container(FrozenTuple, d.items(node["t"], depth), node),
     "d": _decode_dict,
     "a": lambda d, node, _: d.index(node["a"]),
-    "rec": lambda d, node, depth: d.special("rec", {"rec": node["rec"], "values": d.items(node["values"], depth)}),
+    "rec": lambda d, node, depth: d.special("rec", {"rec": node["rec"], "values": d.items(node.get("values"), depth)}),
     "s": _decode_scalar,
     "y": _decode_bytes,
     "T": _decode_tensor,
@@ -500,6 +542,8 @@ def _arrays(specs: list[Any], body: memoryview, writable: bool) -> list[np.ndarr
             raise WireError("fewer bytes than the shapes say")
         flat = np.frombuffer(body[start : start + nbytes], dtype)
         start += nbytes
+        if dtype == np.bool_:
+            flat = flat.view(np.uint8) != 0  # any other byte would be neither true nor false
         array = _laid_out(flat, shape, layout)
         array.flags.writeable = writable
         arrays.append(array)

@@ -79,7 +79,7 @@ def train(submission, data, progress):
         probability[rows, labels] -= 1
         return float(loss), probability / len(labels)
 
-    epochs, batch, lr = 12, 32, 0.05
+    epochs, batch, lr = 12, 32, 0.03
     total = epochs * (len(x) // batch)
     losses = []
     while len(losses) < total:

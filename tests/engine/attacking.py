@@ -111,8 +111,9 @@ class Seen:
         topic = next(t for t in self.results[student].topics if t.topic == attack.topic)
         return [c for c in topic.checks if c.function == attack.function]
 
-    def messages(self, student: str) -> str:
-        return "\n".join(c.message for t in self.results[student].topics for c in t.checks)
+    def messages(self, student: str, visibility: str = "public hidden") -> str:
+        checks = [c for t in self.results[student].topics for c in t.checks]
+        return "\n".join(c.message for c in checks if c.visibility in visibility)
 
     def succeeded(self, how: str) -> bool:
         return {

@@ -1,0 +1,314 @@
+"""Optimizers: seven update rules, gradient clipping and a learning-rate schedule.
+
+Every rule is one pure function
+
+    step(w, g, state, *, lr, ...) -> (w_new, state_new)
+
+that moves one weight array w of any shape, 0-d included, one step against its gradient g.
+
+- `state` is None on the first call; afterwards the caller passes in the state that the call before returned.
+  What stands in it is yours to choose: numbers and arrays, in tuples, lists or dicts, or None.
+  All memory of a rule lives there, the number of steps taken included, so that a caller can store a state,
+  return to it later, and train many arrays in turn.
+- Nothing that is passed in is written to: neither w, nor g, nor the old state.
+  w_new and state_new share no memory with w or g (the caller may fill the same g array again).
+  state_new may share with the old state what did not change.
+- float32 in, float32 out; float64 in, float64 out. Hyper-parameters are Python numbers.
+- No loop over the elements of an array.
+
+In the formulas all operations are elementwise, and every average starts at 0.
+"""
+
+import math
+
+import numpy as np
+
+State = None | tuple | list | dict | np.ndarray  # the choice is yours
+
+
+def sgd(
+    w: np.ndarray, g: np.ndarray, state: State, *, lr: float, weight_decay: float = 0.0
+) -> tuple[np.ndarray, State]:
+    """One step of gradient descent with L2 weight decay λ = weight_decay.
+
+    w_new = w − lr (g + λ w)
+
+    Args:
+        w: weights, float array of any shape.
+        g: gradient of the loss at w, shape and dtype of w.
+        state: None on the first call, then whatever the previous call returned.
+        lr: learning rate, ≥ 0.
+        weight_decay: λ ≥ 0, the gradient of the penalty (λ/2)‖w‖² is λ w.
+
+    Returns:
+        (w_new, state_new); w_new has the shape and dtype of w.
+        Gradient descent needs no memory, so any state will do, None included.
+
+    Raises:
+        ValueError: g has another shape than w, lr < 0 or weight_decay < 0.
+
+    Source: Robbins and Monro, A Stochastic Approximation Method (1951).
+    """
+    if w.shape != g.shape:
+        raise ValueError("w and g have different shapes")
+    if lr < 0 or weight_decay < 0:
+        raise ValueError("lr and weight_decay must be >= 0")
+    grad = g + weight_decay * w
+    return w - lr * grad, None
+
+
+def momentum(
+    w: np.ndarray, g: np.ndarray, state: State, *, lr: float, beta: float = 0.9, nesterov: bool = False
+) -> tuple[np.ndarray, State]:
+    """One step of gradient descent with momentum, heavy-ball or Nesterov's.
+
+    v_new = β v + g                      (v = 0 before the first step)
+    w_new = w − lr v_new                 heavy ball
+    w_new = w − lr (g + β v_new)         nesterov=True
+
+    The learning rate multiplies the velocity when the step is taken; it is not stored in v.
+    β = 0 is allowed in both forms and gives plain gradient descent.
+
+    Args:
+        w, g, state, lr: as in `sgd`.
+        beta: β, 0 ≤ β < 1.
+        nesterov: take the look-ahead form.
+
+    Returns:
+        (w_new, state_new); w_new has the shape and dtype of w.
+
+    Raises:
+        ValueError: g has another shape than w, lr < 0, or beta outside 0 ≤ β < 1.
+
+    Source: Polyak (1964); Sutskever et al., On the importance of initialization and momentum (2013), eq. 1–4,
+        with the learning rate outside v and the look-ahead point stored (as torch.optim.SGD does).
+    """
+    if w.shape != g.shape:
+        raise ValueError("w and g have different shapes")
+    if lr < 0 or not 0 <= beta < 1:
+        raise ValueError("lr or beta out of range")
+    v = np.zeros_like(w) if state is None else state["v"]
+    v = beta * v + g
+    step = g + beta * v if nesterov else v
+    return w - lr * step, {"v": v}
+
+
+def adagrad(w: np.ndarray, g: np.ndarray, state: State, *, lr: float, eps: float = 1e-10) -> tuple[np.ndarray, State]:
+    """One step of Adagrad.
+
+    G_new = G + g²                       (G = 0 before the first step)
+    w_new = w − lr g / (√G_new + ε)
+
+    Args:
+        w, g, state, lr: as in `sgd`.
+        eps: ε ≥ 0, added to the root.
+
+    Returns:
+        (w_new, state_new); w_new has the shape and dtype of w.
+
+    Raises:
+        ValueError: g has another shape than w, lr < 0 or eps < 0.
+
+    Source: Duchi, Hazan and Singer, Adaptive Subgradient Methods (JMLR 2011), fig. 1, diagonal form.
+    """
+    if w.shape != g.shape:
+        raise ValueError("w and g have different shapes")
+    if lr < 0 or eps < 0:
+        raise ValueError("lr and eps must be >= 0")
+    G = np.zeros_like(w) if state is None else state["G"]
+    G = G + g * g
+    return w - lr * g / (np.sqrt(G) + eps), {"G": G}
+
+
+def rmsprop(
+    w: np.ndarray,
+    g: np.ndarray,
+    state: State,
+    *,
+    lr: float,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    centered: bool = False,
+) -> tuple[np.ndarray, State]:
+    """One step of RMSprop.
+
+    v_new = α v + (1 − α) g²             (v = 0 before the first step)
+    w_new = w − lr g / (√v_new + ε)
+
+    centered=True also keeps m_new = α m + (1 − α) g (m = 0 before the first step) and divides by
+    √(v_new − m_new²) + ε, an estimate of the standard deviation. Rounding can push v − m² below 0;
+    you may clamp it at 0.
+
+    Args:
+        w, g, state, lr: as in `sgd`.
+        alpha: α, 0 ≤ α < 1.
+        eps: ε ≥ 0, added to the root.
+        centered: divide by the standard deviation of the gradient.
+
+    Returns:
+        (w_new, state_new); w_new has the shape and dtype of w.
+
+    Raises:
+        ValueError: g has another shape than w, lr < 0, eps < 0, or alpha outside 0 ≤ α < 1.
+
+    Source: Tieleman and Hinton, Coursera lecture 6.5 (2012); centred: Graves, arXiv 1308.0850, eq. 38–45.
+    """
+    raise NotImplementedError("rmsprop")
+
+
+def adadelta(
+    w: np.ndarray,
+    g: np.ndarray,
+    state: State,
+    *,
+    lr: float = 1.0,
+    rho: float = 0.9,
+    eps: float = 1e-6,
+) -> tuple[np.ndarray, State]:
+    """One step of Adadelta.
+
+    G_new = ρ G + (1 − ρ) g²             (G = 0 before the first step)
+    Δ     = g √(H + ε) / √(G_new + ε)    with the old H (H = 0 before the first step)
+    H_new = ρ H + (1 − ρ) Δ²
+    w_new = w − lr Δ
+
+    Here, unlike in the other rules, ε stands inside both roots; lr does not enter Δ or H.
+
+    Args:
+        w, g, state, lr: as in `sgd`.
+        rho: ρ, 0 ≤ ρ < 1.
+        eps: ε ≥ 0.
+
+    Returns:
+        (w_new, state_new); w_new has the shape and dtype of w.
+
+    Raises:
+        ValueError: g has another shape than w, lr < 0, eps < 0, or rho outside 0 ≤ ρ < 1.
+
+    Source: Zeiler, arXiv 1212.5701, algorithm 1.
+    """
+    raise NotImplementedError("adadelta")
+
+
+def adam(
+    w: np.ndarray,
+    g: np.ndarray,
+    state: State,
+    *,
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+) -> tuple[np.ndarray, State]:
+    """One step of Adam.
+
+    t_new = t + 1                        (t = 0 before the first step, so the first step has t = 1)
+    m_new = β₁ m + (1 − β₁) g            (m = 0 before the first step)
+    v_new = β₂ v + (1 − β₂) g²           (v = 0 before the first step)
+    m̂ = m_new / (1 − β₁ᵗ),  v̂ = v_new / (1 − β₂ᵗ)
+    w_new = w − lr m̂ / (√v̂ + ε)
+
+    Args:
+        w, g, state, lr: as in `sgd`.
+        betas: (β₁, β₂), each 0 ≤ β < 1.
+        eps: ε ≥ 0, added to the root after the bias correction.
+
+    Returns:
+        (w_new, state_new); w_new has the shape and dtype of w.
+
+    Raises:
+        ValueError: g has another shape than w, lr < 0, eps < 0, or one of betas outside 0 ≤ β < 1.
+
+    Source: Kingma and Ba, arXiv 1412.6980, algorithm 1.
+    """
+    raise NotImplementedError("adam")
+
+
+def adamw(
+    w: np.ndarray,
+    g: np.ndarray,
+    state: State,
+    *,
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.01,
+) -> tuple[np.ndarray, State]:
+    """One step of AdamW: Adam with decoupled weight decay λ = weight_decay.
+
+    w_decayed = w (1 − lr λ)
+    w_new     = w_decayed − lr m̂ / (√v̂ + ε)   with m̂ and v̂ of `adam`, from the raw gradient g
+
+    Args:
+        w, g, state, lr, betas, eps: as in `adam`.
+        weight_decay: λ ≥ 0.
+
+    Returns:
+        (w_new, state_new); w_new has the shape and dtype of w.
+
+    Raises:
+        ValueError: as in `adam`, and weight_decay < 0.
+
+    Source: Loshchilov and Hutter, arXiv 1711.05101, algorithm 2 (their schedule multiplier and α in one lr).
+    """
+    raise NotImplementedError("adamw")
+
+
+def clip_grad_norm(grads: list[np.ndarray], max_norm: float) -> tuple[list[np.ndarray], float]:
+    """Scale all gradients down together if their common Euclidean norm is too large.
+
+    norm    = √(Σ over all arrays and all their elements of g²)
+    clipped = g · min(1, max_norm / (norm + 1e-6))   for every array g
+
+    Args:
+        grads: list of float arrays of any shapes; may be empty.
+        max_norm: ≥ 0.
+
+    Returns:
+        (clipped, norm): new arrays with the order, shapes and dtypes of grads (copies, even if nothing changed),
+        and the norm *before* clipping as a Python float. An empty list gives ([], 0.0).
+
+    Raises:
+        ValueError: max_norm < 0.
+
+    Source: Pascanu, Mikolov and Bengio, arXiv 1211.5063, algorithm 1; the 1e-6 is that of
+        torch.nn.utils.clip_grad_norm_.
+    """
+    if max_norm < 0:
+        raise ValueError("max_norm must be >= 0")
+    total = 0.0
+    for g in grads:
+        total += float(np.sum(g * g))
+    norm = math.sqrt(total)
+    coef = max_norm / (norm + 1e-6)
+    if coef > 1:
+        coef = 1.0
+    return [g * coef for g in grads], norm
+
+
+def lr_at(step: int, *, total: int, warmup: int, base: float, floor: float = 0.0) -> float:
+    """Learning rate at a step: a linear warm-up, then half a cosine down to a floor.
+
+    step < warmup            base · step / warmup
+    warmup ≤ step < total    floor + (base − floor) · ½ (1 + cos(π (step − warmup) / (total − warmup)))
+    step ≥ total             floor
+
+    Args:
+        step: number of steps taken so far, ≥ 0; the first step of training is step 0.
+        total: the step at which the floor is reached, ≥ 1.
+        warmup: length of the warm-up in steps, 0 ≤ warmup ≤ total.
+        base: learning rate at the end of the warm-up.
+        floor: learning rate at the end, 0 ≤ floor ≤ base.
+
+    Returns:
+        The learning rate, a Python float.
+
+    Raises:
+        ValueError: step < 0, total < 1, warmup outside 0 … total, or floor outside 0 … base.
+
+    Source: Loshchilov and Hutter, SGDR, arXiv 1608.03983, eq. 5 (one period); warm-up: Goyal et al.,
+        arXiv 1706.02677, section 2.2.
+    """
+    raise NotImplementedError("lr_at")
+
+
+# ran out of time, sorry!!

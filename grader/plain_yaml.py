@@ -1,0 +1,104 @@
+"""YAML read as a tree of nodes with their places, and nothing more: no anchors, no tags, no objects.
+
+`course.yml` is read by it for the sake of line and column, `submission.yml` because its author may be hostile.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import yaml
+
+MAX_DEPTH = 50
+
+
+class PlainError(ValueError):
+    """Not plain YAML; `mark` is the place where one is known."""
+
+    def __init__(self, problem: str, mark: Any = None) -> None:
+        super().__init__(problem)
+        self.problem, self.mark = problem, mark
+
+
+def compose(text: str) -> yaml.Node | None:
+    """The root node of one document, None for an empty one; raises `PlainError`."""
+    try:
+        _check_events(text)
+        return yaml.compose(text, Loader=yaml.CSafeLoader)
+    except yaml.MarkedYAMLError as error:
+        words = error.problem or error.context or "it cannot be parsed"
+        raise PlainError(f"not valid YAML: {words}", error.problem_mark or error.context_mark) from None
+    except yaml.reader.ReaderError as error:
+        raise PlainError(f"not valid YAML: {error.reason}", _mark_of(text, error.position)) from None
+    except yaml.YAMLError as error:
+        raise PlainError(f"not valid YAML: {error}") from None
+
+
+def _check_events(text: str) -> None:
+    """Refuse aliases, tags and depth before anything recursive sees them."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise PlainError("anchors and aliases (& and *) are not used here", event.start_mark)
+        if getattr(event, "tag", None):
+            raise PlainError(f"tags such as {event.tag[:40]!r} are not used here", event.start_mark)
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise PlainError("nested too deeply", event.start_mark)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+class _Mark:
+    def __init__(self, line: int, column: int) -> None:
+        self.line, self.column = line, column
+
+
+def _mark_of(text: str, position: int) -> _Mark:
+    before = text[: max(position, 0)]
+    return _Mark(before.count("\n"), len(before) - before.rfind("\n") - 1)
+
+
+def value_of(node: yaml.Node) -> Any:
+    """Plain data of a node; times stay text, so that whoever wants one can say what is wrong with it."""
+    if isinstance(node, yaml.MappingNode):
+        return {_key(k): value_of(v) for k, v in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [value_of(item) for item in node.value]
+    kind = node.tag.rpartition(":")[2]
+    try:
+        if kind in ("int", "float", "bool", "null"):
+            return _construct(node)
+    except (ValueError, OverflowError):
+        pass  # thousands of digits: text, which whoever wants a number refuses
+    return node.value
+
+
+def _key(node: yaml.Node) -> str:
+    return node.value if isinstance(node, yaml.ScalarNode) else "a list or mapping as a key"
+
+
+def _construct(node: yaml.Node) -> Any:
+    maker = yaml.constructor.SafeConstructor()
+    return maker.construct_object(node)
+
+
+def time_of(text: str) -> datetime:
+    """A moment with its zone, as people and LMSs write it; raises `ValueError`."""
+    text = text.strip()
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d[ tT]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s*(Z|z|UTC|[+-]\d\d(?::?\d\d)?|[A-Z]\w+/[\w/+-]+)", text)
+    if found is None:
+        raise ValueError("a time has its zone, like 2026-11-20T18:00:00+01:00")
+    moment, zone = datetime.fromisoformat(found[1]), found[2]
+    if zone in ("Z", "z", "UTC"):
+        return moment.replace(tzinfo=UTC)
+    if "/" in zone:
+        try:
+            return moment.replace(tzinfo=ZoneInfo(zone))
+        except (OSError, LookupError, ValueError):
+            raise ValueError(f"no time zone '{zone}'") from None
+    return datetime.fromisoformat(found[1].replace(" ", "T") + zone)
