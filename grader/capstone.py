@@ -29,14 +29,14 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from grader.cli import EXIT_BELOW, EXIT_FULL, wants_colour
 from grader.course import Course, Topic, find_course, load_course
 from grader.engine import _Process, can_fork, weakest_level
-from grader.errors import CourseError, GraderFault, UsageError
+from grader.errors import EXIT_BELOW, EXIT_FULL, CourseError, GraderFault, UsageError
 from grader.feedback import FORBIDDEN, Source, _place
 from grader.remote import Submission
 from grader.session import EngineFault, Session, StudentError, WorkerDied
 from grader.submissions import find_submissions
+from grader.terminal import wants_colour
 from grader.text import words_of
 from grader.workers import ForkLauncher, Launcher, SpawnLauncher, WorkerLimits
 

@@ -16,9 +16,9 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from grader.remote import Handle, RemoteFunction, with_options
+from grader.remote import Handle, RemoteFunction, Submission, with_options
 from grader.session import StudentError
-from grader.wire import FreshRecord, FrozenTuple
+from grader.wire import FreshRecord, FrozenTuple, Received
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_REMEMBERED = 1000  # values of one oracle
@@ -74,6 +74,12 @@ def misconception(
     id: str, sentence: str, *, caught_by: str, twins: Sequence[str] = (), replaces: str | None = None
 ) -> Callable[[F], F]:
     """Register a wrong implementation of the function of the same name; with `replaces`, a factory of one."""
+    if not id or "#" in id:
+        raise ValueError(f"the id of a misconception is a short name without '#', not {id!r}")
+    if not sentence.strip() or not caught_by.startswith("test_"):
+        raise ValueError(f"misconception {id} needs a sentence and the name of the check that catches it")
+    if isinstance(twins, str):
+        raise TypeError(f"the twins of misconception {id} are a sequence of ids, not one text")
 
     def register(wrong: F) -> F:
         make = wrong if replaces else lambda reference: wrong
@@ -352,7 +358,7 @@ def observe(function: Any) -> Callable[..., Observed]:
 def assert_pure(function: Any, *args: Any, name: str | None = None, **kwargs: Any) -> Any:
     """Demand a call without side effects on its arguments; returns its value."""
     seen = observe(function)(*args, **kwargs)
-    who = name or getattr(function, "_name", None) or "the function"
+    who = name or (isinstance(function, RemoteFunction) and function._name) or "the function"
     if seen.changed:
         text = f"{who} wrote to its argument {', '.join(seen.changed)}; work on a copy"
         raise CheckFailed(text, f"{who} wrote to one of its arguments; work on a copy")
@@ -443,6 +449,8 @@ class _Helper:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         session = _session_of((*args, *kwargs.values()))
+        if session is None:
+            raise TypeError(f"{self.name}() needs an argument of the submission, to know in whose worker to run")
         fields = {"source": self.source, "name": self.name, "keep": self.kept}
         return session.request("helper", args, kwargs, **fields).value
 
@@ -459,8 +467,10 @@ def _session_of(values: Any) -> Any:
             return Handle.handle_number(value)[0]
         if isinstance(value, Leaf) and value.made:
             return next(reversed(value.made.values()))[0]
-        if type(value).__name__ == "Submission" or isinstance(value, RemoteFunction):
+        if isinstance(value, (Submission, RemoteFunction)):
             return value._session
+        if isinstance(value, (Received, FreshRecord)) and value.owner is not None:
+            return value.owner
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
         found = _session_of(inner)
         if found is not None:

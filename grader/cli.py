@@ -6,18 +6,27 @@ Exit codes: 0 full marks, 1 something below, 2 usage or course.yml, 3 something 
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from grader import __version__
-from grader.errors import CourseError, GraderError
-
-EXIT_FULL, EXIT_BELOW, EXIT_USAGE, EXIT_FAULT, EXIT_NOTHING, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
+from grader.errors import (
+    EXIT_FAULT,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    CourseError,
+    GraderError,
+    GraderFault,
+    NothingToGrade,
+    UsageError,
+)
+from grader.terminal import say, wants_colour
+from grader.text import printable, words_of
 
 
 class DefaultGroup(click.Group):
@@ -27,6 +36,7 @@ class DefaultGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in self.commands:
+            self._refuse_a_slip(args[0])
             args = ["run", *args]
         return super().resolve_command(ctx, args)
 
@@ -35,6 +45,14 @@ class DefaultGroup(click.Group):
         if args and args[0].startswith("-") and args[0] not in own:
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def _refuse_a_slip(self, word: str) -> None:
+        """A bare word that is no command and no path here: say both, since either may have been meant."""
+        if word.startswith("-") or os.path.lexists(word) or Path(word).name != word or "." in word:
+            return
+        near = difflib.get_close_matches(word, self.commands, 1)
+        help = f"did you mean '{near[0]}'?" if near else f"the commands are {', '.join(sorted(self.commands))}"
+        raise UsageError(f"'{printable(word)}' is neither a path here nor a command", help=help)
 
 
 @click.group(cls=DefaultGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,22 +67,6 @@ def grade(ctx: click.Context, debug: bool) -> None:
     ctx.color = wants_colour()
 
 
-def wants_colour() -> bool | None:
-    """NO_COLOR and FORCE_COLOR, as their authors define them; None leaves it to whether this is a terminal."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    return True if os.environ.get("FORCE_COLOR") else None
-
-
-def painter(stream_colour: bool) -> Callable[[str, str], str]:
-    def paint(text: str, colour: str) -> str:
-        if not stream_colour:
-            return text
-        return click.style(text, bold=True) if colour == "bold" else click.style(text, fg=colour)
-
-    return paint
-
-
 @grade.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--topic", "-t", "topics", multiple=True, metavar="TOPIC", help="Grade only this topic (repeatable).")
@@ -72,7 +74,7 @@ def painter(stream_colour: bool) -> Callable[[str, str], str]:
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Judges that work at the same time (default: one per core).")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the summary.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the reports.")
-@click.option("--report", "reports", metavar="LIST", default="json,csv", help="Reports to write with -o.")
+@click.option("--report", "reports", metavar="LIST", help="Reports to write with -o (default: json,csv).")
 @click.option("--course", "course_file", type=click.Path(path_type=Path), help="course.yml of the course.")
 @click.option("--layout", help="Say how the paths are laid out instead of finding out.")
 @click.option("--seed", type=click.IntRange(0), help="Another seed for the inputs of the checks.")
@@ -114,30 +116,58 @@ def capstone(topic: str, path: Path | None, output: Path, seed: int, course_file
     sys.exit(capstones.run(topic, path, course_file, output, seed))
 
 
+@grade.command()
+@click.option("--attack", is_flag=True, help="Let hostile submissions loose on the walls as well.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def doctor(attack: bool, as_json: bool) -> None:
+    """Prove each wall of the sandbox and say what to do where one does not hold."""
+    from grader import doctor as walls
+
+    sys.exit(walls.attack(as_json) if attack else walls.run(as_json))
+
+
 def show_error(error: GraderError) -> None:
     """`error: where: problem` and `help: next step`, for every mistake of a file at once."""
-    errors = [error, *error.others] if isinstance(error, CourseError) else [error]
-    for one in errors:
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {one}", err=True, color=wants_colour())
+    for warning in error.warnings if isinstance(error, NothingToGrade) else ():
+        say(f"warning: {warning}")
+    for one in [error, *error.others] if isinstance(error, CourseError) else [error]:
+        say(f"{click.style('error:', fg='red', bold=True)} {words_of(str(one))}")
         if one.help:
-            click.echo(f"{click.style('help:', fg='cyan')} {one.help}", err=True, color=wants_colour())
+            say(f"{click.style('help:', fg='cyan')} {words_of(one.help)}")
+
+
+def _from_click(error: click.ClickException) -> UsageError:
+    """What click has to say, in the form of all errors."""
+    path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "grade"
+    problem, help = error.format_message(), f"see {path} --help"
+    if isinstance(error, click.NoSuchOption):
+        problem = f"no option '{error.option_name}'"
+        help = f"did you mean '{error.possibilities[0]}'?" if error.possibilities else help
+    return UsageError(problem[:1].lower() + problem[1:].rstrip("."), help=help)
 
 
 def main() -> None:
     """Entry point of `grade`."""
     debug = "--debug" in sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is written as its number
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        grade.main(standalone_mode=False)
+        grade.main([a for a in sys.argv[1:] if a != "--debug"], standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(EXIT_INTERRUPTED)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(EXIT_USAGE)
-    except GraderError as error:
+    except (click.ClickException, GraderError) as error:
         if debug:
             raise
-        show_error(error)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # the reader of our output has gone: `grade ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_INTERRUPTED)
+        own = error if isinstance(error, GraderError) else _from_click(error)
+        show_error(own)
+        sys.exit(own.exit_code)
+    except Exception as error:  # noqa: BLE001 - a mistake of ours is told in one line, too
+        if debug:
+            raise
+        words = printable(f"{type(error).__name__}: {error}")
+        show_error(GraderFault(f"the grader itself failed: {words}", help="run it again with --debug and report that"))
+        sys.exit(EXIT_FAULT)

@@ -9,11 +9,13 @@ GraderError
 
 from __future__ import annotations
 
+EXIT_FULL, EXIT_BELOW, EXIT_USAGE, EXIT_FAULT, EXIT_NOTHING, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
+
 
 class GraderError(Exception):
     """`problem` at `where`; `help` says what to do next."""
 
-    exit_code = 2
+    exit_code = EXIT_USAGE
 
     def __init__(self, problem: str, where: str = "", help: str = "") -> None:
         super().__init__(f"{where}: {problem}" if where else problem)
@@ -33,12 +35,16 @@ class CourseError(GraderError):
 
 
 class NothingToGrade(GraderError):
-    """No submission was found."""
+    """No submission was found; `warnings` says what was set aside on the way."""
 
-    exit_code = 4
+    exit_code = EXIT_NOTHING
+
+    def __init__(self, problem: str, where: str = "", help: str = "", warnings: tuple[str, ...] = ()) -> None:
+        super().__init__(problem, where, help)
+        self.warnings = warnings
 
 
 class GraderFault(GraderError):
     """A fault of the grader or the course: never scored, retried, reported."""
 
-    exit_code = 3
+    exit_code = EXIT_FAULT

@@ -21,6 +21,8 @@ FORBIDDEN = {  # by the wall that refused it; None: the topic itself does not al
     "read": "only Python's own files can be read while grading",
     None: "something that this topic does not allow was used",
 }
+
+
 class Source:
     """A submission's text, by line number."""
 
@@ -50,7 +52,7 @@ def message_for(outcome: Outcome, visibility: str, function: str, topic: str, so
 def _about_error(
     error: StudentError, outcome: Outcome, visibility: str, function: str, topic: str, source: Source
 ) -> str:
-    """While loading, no input has been seen yet: everything may be shown. Later a hidden check shows our words alone."""
+    """While loading, no input has been seen yet and all may be shown; later a hidden check shows our words alone."""
     open_words = visibility != "hidden" or outcome.loading
     place = _place(error, source)
     prefix = f"{topic}.py does not load: " if outcome.loading else ""

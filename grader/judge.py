@@ -130,7 +130,7 @@ class TopicRun:
         self.session = Session(self.worker)
         self.checks_run = 0
         try:
-            self.session.request("load", **_load_fields(self.topic, self.source))
+            self.session.request("load", **load_fields(self.topic, self.source))
         except (StudentError, WorkerDied) as error:
             return replace(outcome_of(error), loading=True)
         return None
@@ -142,7 +142,7 @@ class TopicRun:
         self.worker = self.session = None
 
 
-def _load_fields(topic: Topic, source: str) -> dict[str, Any]:
+def load_fields(topic: Topic, source: str) -> dict[str, Any]:
     files = {f"{topic.name}.py": source}
     return {"files": files, "main": topic.name, "imports": list(topic.imports), "banned": list(topic.banned)}
 
@@ -229,10 +229,20 @@ class Judge:
     def _run_item(
         self, item: pytest.Item, session: Session, recorder: Recorder | None = None
     ) -> BaseException | None:
+        """What a check raised. One that asks for our fixtures alone is called directly: pytest's set-up and reports
+        would be a fifth of the cost of grading."""
         self.current, self.raised = session, None
         checks.observers[:] = [recorder] if recorder else []
-        runtestprotocol(item, log=False, nextitem=None)
-        return self.raised
+        wanted = plugin.own_fixtures(item)
+        if wanted is None:
+            runtestprotocol(item, log=False, nextitem=None)
+            return self.raised
+        made = {name: plugin.FIXTURES[name](self, item) for name in wanted}
+        try:
+            getattr(item, "function")(**made)  # noqa: B009 - every collected check is a Function
+        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - whatever a check raises is judged
+            return error
+        return None
 
     def _diagnosis(self, item: pytest.Item, outcome: Outcome) -> Diagnosis | None:
         """Which known misconception explains a wrong value; None in a student's copy, where none are at hand."""
@@ -267,7 +277,7 @@ class Judge:
         source = self.course.path("solutions", f"{topic.name}.py")
         if not source.is_file():
             return True  # a student's copy: the checks that ship are proven where the solutions are
-        fields = _load_fields(topic, source.read_text(encoding="utf-8"))
+        fields = load_fields(topic, source.read_text(encoding="utf-8"))
         before = self.current
         try:
             return self._run_item(item, in_memory_session(**fields)) is None
@@ -446,10 +456,10 @@ def main(arguments: list[str]) -> int:
         _line_output()
     judge = Judge(course, arguments[1].split(","))
     files = [str(path) for topic in judge.topics for _, path in course.check_files(topic)]
-    return int(pytest.main([*_pytest_options(course), *files], plugins=[plugin, judge, Loop(judge, control)]))
+    return int(pytest.main([*pytest_options(course), *files], plugins=[plugin, judge, Loop(judge, control)]))
 
 
-def _pytest_options(course: Course) -> list[str]:
+def pytest_options(course: Course) -> list[str]:
     """A pytest that reads nobody's configuration, loads nobody's plugins and prints nothing."""
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     off = [

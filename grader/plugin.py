@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,20 @@ def put_in(session: Session, misconception: Misconception) -> None:
     """Replace the misconception's unit in the module of an in-memory session."""
     connection = session.connection
     assert isinstance(connection, InMemoryConnection)
-    connection.server.replace(misconception.replaces, misconception.make(connection.server.module))
+    module, name = connection.server.module, misconception.replaces
+    connection.server.replace(name, misconception.make(_view_with_original(module, name)))
+
+
+def _view_with_original(module: types.ModuleType, name: str) -> types.ModuleType:
+    """The live module, but for one name that stays what it is now, whatever is put in its place.
+
+    A wrapper may so call the original at any time, while the module's own functions (and what they construct) see
+    the replacement.
+    """
+    view = types.ModuleType(module.__name__, module.__doc__)
+    setattr(view, name, getattr(module, name))
+    setattr(view, "__getattr__", lambda other: getattr(module, other))  # noqa: B010
+    return view
 
 
 def session_with(course: Course, topic: Topic, misconception: Misconception) -> Session:
@@ -190,23 +204,48 @@ def _bench(request: pytest.FixtureRequest) -> Any:
     return request.config.grader_bench  # type: ignore[attr-defined]
 
 
+def make_submission(bench: Any, item: pytest.Item) -> Submission:
+    return Submission(bench.session(item))
+
+
+def make_reference(bench: Any, item: pytest.Item) -> types.ModuleType:
+    module: types.ModuleType = bench.reference(topic_of(item))
+    return module
+
+
+def make_rng(bench: Any, item: pytest.Item) -> np.random.Generator:
+    return seeded(bench.course.seed, check_id(item))
+
+
+FIXTURES: dict[str, Callable[[Any, pytest.Item], Any]] = {
+    "submission": make_submission,
+    "reference": make_reference,
+    "rng": make_rng,
+}
+
+
+def own_fixtures(item: pytest.Item) -> tuple[str, ...] | None:
+    """The fixtures a check asks for, if they are all ours; None where pytest has to make others."""
+    names = tuple(inspect.signature(getattr(item, "function")).parameters)  # noqa: B009 - a collected function
+    return names if set(names) <= FIXTURES.keys() else None
+
+
 @pytest.fixture
-def submission(request: pytest.FixtureRequest) -> Iterator[Submission]:
+def submission(request: pytest.FixtureRequest) -> Submission:
     """The student's module, by proxy."""
-    yield Submission(_bench(request).session(request.node))
+    return make_submission(_bench(request), request.node)
 
 
 @pytest.fixture
 def reference(request: pytest.FixtureRequest) -> types.ModuleType:
     """The reference module of the topic, in the judge's process."""
-    module: types.ModuleType = _bench(request).reference(topic_of(request.node))
-    return module
+    return make_reference(_bench(request), request.node)
 
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """Seeded by the course's seed and the check's id alone: the same inputs in any order, for every student."""
-    return seeded(_bench(request).course.seed, check_id(request.node))
+    return make_rng(_bench(request), request.node)
 
 
 def seeded(seed: int, id: str) -> np.random.Generator:

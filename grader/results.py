@@ -83,9 +83,7 @@ class TopicResult:
         names = ("topic", "file", "digest", "points", "max_points", "cached")
         data = {name: getattr(self, name) for name in names}
         data["seconds"] = round(self.seconds, 4)
-        data["notes"] = list(self.notes)
-        data["checks"] = [c.to_dict() for c in self.checks]
-        return data
+        return {**data, **_noted(self.notes), "checks": [c.to_dict() for c in self.checks]}
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ class SubmissionResult:
     def to_dict(self) -> dict[str, Any]:
         names = ("student", "points", "max_points", "late_days", "penalty")
         data = {name: getattr(self, name) for name in names}
-        return {**data, "notes": list(self.notes), "topics": [t.to_dict() for t in self.topics]}
+        return {**data, **_noted(self.notes), "topics": [t.to_dict() for t in self.topics]}
 
 
 @dataclass(frozen=True)
@@ -131,9 +129,14 @@ class Report:
             "course": self.course,
             "protection": self.protection,
             "complete": self.complete,
-            "notes": list(self.notes),
+            **_noted(self.notes),
             "submissions": [s.to_dict() for s in self.submissions],
         }
+
+
+def _noted(notes: tuple[str, ...]) -> dict[str, list[str]]:
+    """`notes`, where there is something to note."""
+    return {"notes": list(notes)} if notes else {}
 
 
 def without_times(result: CheckResult) -> CheckResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import os
 import sys
@@ -14,14 +15,23 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from grader.cli import EXIT_BELOW, EXIT_FAULT, EXIT_FULL, EXIT_INTERRUPTED, painter, wants_colour
 from grader.course import Course, find_course, load_course
 from grader.engine import Engine, make_engine
-from grader.errors import NothingToGrade, UsageError
+from grader.errors import (
+    EXIT_BELOW,
+    EXIT_FAULT,
+    EXIT_FULL,
+    EXIT_INTERRUPTED,
+    CourseError,
+    NothingToGrade,
+    UsageError,
+)
 from grader.grading import grade_many
 from grader.reports import summary, to_json
 from grader.results import Report, SubmissionResult
 from grader.submissions import LAYOUTS, Found, Submission, find_submissions
+from grader.terminal import painter, say, wants_colour
+from grader.text import printable
 
 FILES = {"json": "results.json", "csv": "scores.csv"}
 SAFE_LEVELS = ("strong", "sealed")
@@ -36,7 +46,7 @@ class Options:
     jobs: int | None = None
     as_json: bool = False
     output: Path | None = None
-    reports: str = "json,csv"
+    reports: str | None = None
     course_file: Path | None = None
     layout: str | None = None
     seed: int | None = None
@@ -50,13 +60,13 @@ def run(paths: list[Path], options: Options) -> int:
     course_file = options.course_file or _course_near(paths)
     course = load_course(course_file)
     formats = _formats(options)
+    topics = [course.topic(t).name for t in dict.fromkeys(options.topics)]
     found = _found(paths, course, options)
-    topics = _topics(course, found, options)
+    topics = topics or _topics(course, found)
+    _make(options.output)
     engine = make_engine(course, course_file.resolve(), topics, seed=options.seed)
     results, interrupted = _graded(found.submissions, course, engine, topics, options)
-    report = Report(
-        course.title, engine.level, not interrupted, tuple(results), tuple(map(summary.printable, found.warnings))
-    )
+    report = Report(course.title, engine.level, not interrupted, tuple(results), tuple(found.warnings))
     _show(report, options)
     _write(report, course, formats, options.output)
     return EXIT_INTERRUPTED if interrupted else _exit_code(report, options)
@@ -66,18 +76,20 @@ def _course_near(paths: list[Path]) -> Path:
     """course.yml of the working folder or above, else of the first path."""
     try:
         return find_course(Path.cwd())
-    except Exception:
+    except CourseError:
         if paths and paths[0].exists():
             return find_course(paths[0] if paths[0].is_dir() else paths[0].parent)
         raise
 
 
 def _formats(options: Options) -> list[str]:
-    formats = [name.strip() for name in options.reports.split(",") if name.strip()]
+    if options.reports is not None and options.output is None:
+        raise UsageError("--report says what to write, but not where", help="add -o FOLDER")
+    formats = [name.strip() for name in (options.reports or ",".join(FILES)).split(",") if name.strip()]
     unknown = [name for name in formats if name not in FILES]
     if unknown:
-        raise UsageError(f"no report '{unknown[0]}'", "--report", f"the reports are {', '.join(FILES)}")
-    return formats
+        raise UsageError(f"no report '{printable(unknown[0])}'", "--report", f"the reports are {', '.join(FILES)}")
+    return list(dict.fromkeys(formats))
 
 
 def _found(paths: list[Path], course: Course, options: Options) -> Found:
@@ -85,21 +97,26 @@ def _found(paths: list[Path], course: Course, options: Options) -> Found:
         raise UsageError(f"no layout '{options.layout}'", "--layout", f"the layouts are {', '.join(LAYOUTS)}")
     found = find_submissions(paths, course, options.layout)
     for warning in found.warnings:
-        _say(f"warning: {summary.printable(warning)}")
-    found.submissions.sort(key=lambda s: s.student)
+        say(f"warning: {warning}")
     if options.students:
-        found.submissions = [s for s in found.submissions if s.student in options.students]
-        if not found.submissions:
-            raise NothingToGrade(f"no student {', '.join(options.students)} here", "--student", "check the spelling")
+        found.submissions = _chosen(found.submissions, options.students)
     kinds = ", ".join(dict.fromkeys(found.layouts))
-    _say(f"{len(found.submissions)} submission(s), read as: {kinds}")
+    say(f"{len(found.submissions)} submission(s), read as: {kinds}")
     return found
 
 
-def _topics(course: Course, found: Found, options: Options) -> list[str]:
-    """The topics asked for; all of the course, but for single files, which are graded for their own topic."""
-    if options.topics:
-        return [course.topic(t).name for t in options.topics]
+def _chosen(submissions: list[Submission], students: tuple[str, ...]) -> list[Submission]:
+    known = [s.student for s in submissions]
+    unknown = [s for s in students if s not in known]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], known, 1)
+        help = f"did you mean '{near[0]}'?" if near else f"here are {printable(', '.join(known), 200)}"
+        raise NothingToGrade(f"no student '{printable(unknown[0])}' here", "--student", help)
+    return [s for s in submissions if s.student in students]
+
+
+def _topics(course: Course, found: Found) -> list[str]:
+    """All topics of the course, but for single files, which are graded for their own topic."""
     if set(found.layouts) == {"file"}:
         handed_in = {t for s in found.submissions for t in s.files}
         return [t.name for t in course.topics if t.name in handed_in]
@@ -111,15 +128,16 @@ def _graded(
 ) -> tuple[list[SubmissionResult], bool]:
     """(results, interrupted); what is finished when Ctrl-C comes is kept."""
     results: list[SubmissionResult] = []
-    with _engine(engine, course, options), _progress(len(submissions) * len(topics)) as advance:
-        try:
+    interrupted = False
+    try:
+        with _engine(engine, course, options), _progress(len(submissions) * len(topics)) as advance:
             judges = options.jobs or os.cpu_count() or 1
             for result in grade_many(submissions, course, engine, topics, judges, landed=lambda *_: advance()):
                 results.append(result)
-        except KeyboardInterrupt:
-            _say(f"interrupted: {len(results)} of {len(submissions)} submissions are finished and kept")
-            return sorted(results, key=lambda r: r.student), True
-    return sorted(results, key=lambda r: r.student), False
+    except KeyboardInterrupt:
+        say(f"interrupted: {len(results)} of {len(submissions)} submissions are finished and kept")
+        interrupted = True
+    return sorted(results, key=lambda r: r.student), interrupted
 
 
 @contextlib.contextmanager
@@ -142,7 +160,7 @@ def _refuse_unsafe(engine: Engine, course: Course, options: Options) -> None:
             "in this course",
             help="grade on Linux (WSL2 or a container will do), or pass --i-trust-these-students",
         )
-    _say(f"protection: {engine.level}; the code that is graded here could read and write your files")
+    say(f"protection: {engine.level}; the code that is graded here could read and write your files")
 
 
 @contextlib.contextmanager
@@ -151,30 +169,43 @@ def _progress(total: int) -> Iterator[Callable[[], Any]]:
         yield bar.update
 
 
-def _say(text: str) -> None:
-    click.echo(text, err=True, color=wants_colour())
-
-
 def _show(report: Report, options: Options) -> None:
-    if options.as_json:
-        click.echo(to_json.render(report), nl=False)
-        return
+    """The result on standard output; a reader that has gone, as in `grade ... | head`, stops nothing else."""
     colour = wants_colour()
     paint = painter(sys.stdout.isatty() if colour is None else colour)
-    click.echo(summary.render(report, paint, options.verbose), nl=False, color=True)
+    text = to_json.render(report) if options.as_json else summary.render(report, paint, options.verbose)
+    try:
+        click.echo(text, nl=False, color=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _make(folder: Path | None) -> None:
+    """Before any work is done, so that hours of it are not lost to a slip."""
+    if folder is not None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(folder, error) from None
 
 
 def _write(report: Report, course: Course, formats: list[str], folder: Path | None) -> None:
+    """Each report under a name of its own first, so that no moment leaves half a file."""
     if folder is None:
         return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in formats:
-            path = folder / FILES[name]
-            importlib.import_module(f"grader.reports.to_{name}").write(report, course, path)
-            _say(f"wrote {path}")
-    except OSError as error:
-        raise UsageError(f"cannot be written: {error.strerror}", str(folder), "choose another folder with -o") from None
+    for name in formats:
+        path = folder / FILES[name]
+        half = path.with_name(f".{path.name}.half")
+        try:
+            importlib.import_module(f"grader.reports.to_{name}").write(report, course, half)
+            half.replace(path)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        say(f"wrote {path}")
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot be written: {error.strerror}", str(path), "choose another folder with -o")
 
 
 def _exit_code(report: Report, options: Options) -> int:

@@ -26,27 +26,24 @@ def penalty_share(days: int, per_day: float, cap: float) -> float:
 
 
 def score_submission(submission: Submission, course: Course, topics: list[TopicResult]) -> SubmissionResult:
-    """A student's total, with the penalty of each late topic."""
+    """A student's total, with the penalty of each late topic; what was not handed in cannot be late."""
     policy = course.policy
-    days = {t.topic: late_days(submission.submitted, course.topic(t.topic).due, policy.grace_hours) for t in topics}
-    penalty = sum(
-        t.points * penalty_share(days[t.topic], policy.late_penalty_per_day, policy.late_penalty_cap)
-        for t in topics
-        if t.file is not None
-    )
+    handed_in = [t for t in topics if t.file is not None]
+    days = {t.topic: _days(submission, course, t.topic) for t in handed_in}
+    shares = {t: penalty_share(d, policy.late_penalty_per_day, policy.late_penalty_cap) for t, d in days.items()}
     notes = submission.notes
-    if submission.submitted is None and any(course.topic(t.topic).due for t in topics):
+    if any(course.topic(t.topic).due and submission.submitted_for(t.topic) is None for t in handed_in):
         notes += ("no time of submission is known, so nothing counts as late",)
     return SubmissionResult(
         student=submission.student,
         topics=tuple(topics),
         points=round(sum(t.points for t in topics), 4),
         max_points=round(sum(t.max_points for t in topics), 4),
-        late_days=max((d for t, d in days.items() if _handed_in(t, topics)), default=0),
-        penalty=round(penalty, 4),
+        late_days=max(days.values(), default=0),
+        penalty=round(sum(t.points * shares[t.topic] for t in handed_in), 4),
         notes=notes,
     )
 
 
-def _handed_in(topic: str, topics: list[TopicResult]) -> bool:
-    return any(t.topic == topic and t.file is not None for t in topics)
+def _days(submission: Submission, course: Course, topic: str) -> int:
+    return late_days(submission.submitted_for(topic), course.topic(topic).due, course.policy.grace_hours)

@@ -18,6 +18,8 @@ from grader import wire
 from grader.results import Verdict
 
 MAX_CALLBACKS = 100_000
+MAX_NESTING = 20  # of calls within callbacks within calls
+MAX_DRAWS = 1 << 40  # steps that a generator can have moved on or back during a call
 WALLS = ("network", "process", "write", "read")  # what a worker may name as the cause of an error
 Answer = Callable[[dict[str, Any], list[np.ndarray]], list[Any]]
 
@@ -32,6 +34,10 @@ class WorkerDied(Exception):
 
 class EngineFault(Exception):
     """The grader's own machinery broke; never the student's doing."""
+
+
+class Unsendable(TypeError):
+    """A check passes what does not cross; if it does so for one submission alone, that submission returned it."""
 
 
 class StudentError(Exception):
@@ -79,6 +85,8 @@ class Session:
         self.handle_factory: Callable[[Session, int, str, bool], Any] = lambda *_: _no_handles()
         self.callback_count = 0
         self.callback_error: BaseException | None = None
+        self.nesting = 0
+        self.lines: int | None = None  # of the submission's source
         self.forget = False
         self._last_value: Any = None
 
@@ -87,6 +95,7 @@ class Session:
         self.forget = True
         self.callbacks = []
         self.callback_count = 0
+        self.callback_error = None
 
     def request(
         self, kind: str, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None, **fields: Any
@@ -94,21 +103,30 @@ class Session:
         """Send a request and decode its reply; raises `StudentError`, `WorkerDied` or `EngineFault`."""
         generators: list[np.random.Generator] = []
         encoder = wire.Encoder(lambda v: self._outgoing(v, generators), max_bytes=wire.MAX_REQUEST, owner=self)
+        if kind == "load":
+            args = (self._loading(fields.pop("files"), fields["main"]),)
         message = {"kind": kind, "id": secrets.token_hex(4), **fields}
+        if self.forget:
+            message["forget"], self.forget = True, False
         try:
             message["args"] = encoder.encode(list(args))
             message["kwargs"] = encoder.encode(dict(kwargs or {}))
+            states = [g.bit_generator.state for g in generators]
+            if states:
+                message["generators"] = states
+            frame = wire.pack(message, encoder)
         except wire.WireError as error:
-            raise EngineFault(f"the check passes what cannot be sent: {error}") from error
-        if generators:
-            message["generators"] = [g.bit_generator.state for g in generators]
-        if self.forget:
-            message["forget"], self.forget = True, False
-        reply, arrays = self.connection.roundtrip(wire.pack(message, encoder), self._answer)
-        return self._reply(message, reply, arrays, generators)
+            raise Unsendable(f"the check passes what cannot be sent: {error}") from error
+        reply, arrays = self.connection.roundtrip(frame, self._answer)
+        return self._reply(message, reply, arrays, list(zip(generators, states, strict=True)))
+
+    def _loading(self, files: dict[str, str], main: str) -> dict[str, bytes]:
+        """Sources travel as bytes, which may be large; how many lines there are bounds what an error may name."""
+        self.lines = len(files[f"{main}.py"].splitlines()) + 1
+        return {name: text.encode("utf-8", "surrogatepass") for name, text in files.items()}
 
     def _reply(
-        self, asked: dict[str, Any], reply: dict[str, Any], arrays: list[np.ndarray], generators: list[Any]
+        self, asked: dict[str, Any], reply: dict[str, Any], arrays: list[np.ndarray], generators: list[tuple[Any, Any]]
     ) -> Reply:
         if self.callback_error is not None:
             error, self.callback_error = self.callback_error, None
@@ -117,12 +135,12 @@ class Session:
             if reply.get("id") != asked["id"]:
                 raise wire.WireError("a reply to another request")
             if reply.get("kind") == "raised":
-                raise student_error(reply)
+                raise student_error(reply, self.lines)
             if reply.get("kind") != "value":
                 raise wire.WireError("not a reply")
             value = wire.Decoder(arrays, self._incoming, frozen=self).decode(reply.get("value"))
-            for generator, state in zip(generators, reply.get("generators") or [], strict=False):
-                _advance(generator, state)
+            for (generator, before), state in zip(generators, reply.get("generators") or [], strict=False):
+                _advance(generator, before, state)
         except StudentError:  # may also be a ValueError
             raise
         except wire.WireError as error:
@@ -190,7 +208,13 @@ class Session:
                 raise wire.WireError("not a callback")
         except (wire.WireError, KeyError, IndexError, TypeError, ValueError) as error:
             raise self.violation(f"sent a malformed callback ({error})") from None
-        return self._call_back(function, args, kwargs)
+        if self.nesting >= MAX_NESTING:
+            raise self.violation(f"called a function it was given from within itself more than {MAX_NESTING} times")
+        self.nesting += 1
+        try:
+            return self._call_back(function, args, kwargs)
+        finally:
+            self.nesting -= 1
 
     def _call_back(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> list[Any]:
         encoder = wire.Encoder(lambda v: self._outgoing(v, []), max_bytes=wire.MAX_REQUEST, owner=self)
@@ -199,6 +223,8 @@ class Session:
         except AssertionError as error:  # the check judged inside its callback: its verdict, not the student's error
             self.callback_error = error
             return wire.pack({"kind": "failed", "text": "the check has failed"})
+        except (WorkerDied, EngineFault):  # in a call that the function made in its turn
+            raise
         except Exception as error:  # noqa: BLE001 - a callback may be called with nonsense
             return wire.pack({"kind": "failed", "text": f"{type(error).__name__} in the function you were given"})
 
@@ -207,23 +233,50 @@ def _no_handles() -> Any:
     raise wire.WireError("a handle where none is possible")
 
 
-def _advance(generator: np.random.Generator, state: Any) -> None:
-    """Take over the state that the submission left a generator in."""
+def _advance(generator: np.random.Generator, before: dict[str, Any], state: Any) -> None:
+    """Take over the state that the submission left a generator in, if drawing can have led there.
+
+    Any other state would let a submission choose the inputs that the check draws next.
+    """
     if state is None:
+        raise wire.WireError("a generator that became another one")
+    old, number, inc = before["state"], int(state["state"]["state"]), int(state["state"]["inc"])
+    buffered, half = int(state["has_uint32"]), int(state["uinteger"])
+    if inc != old["inc"] or not 0 <= number < 1 << 128 or buffered not in (0, 1) or not 0 <= half < 1 << 32:
+        raise wire.WireError("a generator that became another one")
+    steps = _steps_between(old["state"], number, inc)
+    if min(steps, (1 << 128) - steps) > MAX_DRAWS:
         raise wire.WireError("a generator that became another one")
     generator.bit_generator.state = {
         "bit_generator": "PCG64",
-        "state": {"state": int(state["state"]["state"]), "inc": int(state["state"]["inc"])},
-        "has_uint32": int(state["has_uint32"]),
-        "uinteger": int(state["uinteger"]),
+        "state": {"state": number, "inc": inc},
+        "has_uint32": buffered,
+        "uinteger": half,
     }
+
+
+def _steps_between(start: int, end: int, inc: int) -> int:
+    """How often PCG64 steps from one state to another, modulo 2**128: one bit of the answer for each of the state."""
+    mask, steps, multiplier = (1 << 128) - 1, 0, 0x2360ED051FC65DA44385DF649FCCF645
+    for bit in (1 << i for i in range(128)):
+        if (start ^ end) & bit:
+            start = (start * multiplier + inc) & mask
+            steps |= bit
+        inc = (multiplier + 1) * inc & mask
+        multiplier = multiplier * multiplier & mask
+        if start == end:
+            break
+    return steps
 
 
 _classes: dict[tuple[str, str | None], type[StudentError]] = {}
 
 
-def student_error(message: dict[str, Any]) -> StudentError:
-    """The exception that stands for what the submission raised; raises `WireError` if the message is malformed."""
+def student_error(message: dict[str, Any], lines: int | None = None) -> StudentError:
+    """The exception that stands for what the submission raised; raises `WireError` if the message is malformed.
+
+    A frame beyond the `lines` of the source is dropped: a number of the worker's own choice could carry an input out.
+    """
     name, mro, text, frames = (message.get(k) for k in ("type", "mro", "text", "frames"))
     if type(name) is not str or type(text) is not str or type(mro) is not list or type(frames) is not list:
         raise wire.WireError("a malformed error")
@@ -234,7 +287,7 @@ def student_error(message: dict[str, Any]) -> StudentError:
     wall = message.get("wall")
     if wall is not None and (type(wall) is not str or wall not in WALLS):
         raise wire.WireError("a malformed error")
-    bounded = [(f[0], f[1][:80]) for f in frames[-8:]]
+    bounded = [(f[0], f[1][:80]) for f in frames[-8:] if lines is None or 0 < f[0] <= lines]
     cut = {"type": name[:80], "mro": mro[:16], "text": text[:2000], "frames": bounded, "wall": wall}
     return _class_for(name[:80], mro[:16])(cut)
 

@@ -11,24 +11,28 @@ import io
 import os
 import re
 import stat
-import zipfile
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
 
 import yaml
 
+from grader import plain_yaml
 from grader.course import Course
-from grader.errors import NothingToGrade, UsageError
+from grader.errors import GraderError, NothingToGrade, UsageError
+from grader.notebooks import source_of_notebook
+from grader.text import name_of, printable
+from grader.trees import Tree, folder_tree, read_regular, zip_tree
 
 MAX_SOURCE = 1 << 20  # bytes of one submitted file
 MAX_METADATA = 1 << 16
-MAX_ENTRIES = 50_000
+MAX_EXPORT = 64 << 20  # of an LMS's own metadata, which holds the output of whole classes
+MAX_ARCHIVE = 64 << 20  # of a student's zip within a class
 LAYOUTS = ("student", "class", "canvas", "moodle", "gradescope", "nbgrader")
-METADATA = ("submission.yml", "submission_metadata.yml")
-IGNORED = {"__pycache__", ".ipynb_checkpoints", "__MACOSX", ".git", ".DS_Store"}
+SUFFIXES = (".py", ".ipynb")
+OWN, GRADESCOPE, STAMP = "submission.yml", "submission_metadata.yml", "timestamp.txt"
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,19 @@ class SubmittedFile:
 
 @dataclass(frozen=True)
 class Submission:
-    """What one student (or group) handed in."""
+    """What one student (or group) handed in; `origin` says where it was found."""
 
     student: str
     files: dict[str, SubmittedFile]
     submitted: datetime | None = None
     members: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    times: dict[str, datetime] = field(default_factory=dict)  # of topics that were handed in at a time of their own
+    origin: str = ""
+
+    def submitted_for(self, topic: str) -> datetime | None:
+        """When this topic was handed in, if anything tells."""
+        return self.times.get(topic, self.submitted)
 
 
 @dataclass
@@ -61,382 +71,431 @@ class Found:
     layouts: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-
-# --- trees: a folder or a zip ----------------------------------------------------------------------------------------
-
-
-class Tree(Protocol):
-    """Files by relative path, from a folder or a zip."""
-
-    where: str
-
-    def names(self) -> list[PurePosixPath]:
-        """Relative paths of the regular files."""
-
-    def read(self, name: PurePosixPath, cap: int) -> bytes:
-        """At most `cap` + 1 bytes of a file; raises `OSError`."""
-
-
-class Folder:
-    """A folder on disk; symbolic links and special files are not there."""
-
-    def __init__(self, root: Path, warnings: list[str]) -> None:
-        self.root, self.where, self.warnings = root, str(root), warnings
-
-    def names(self) -> list[PurePosixPath]:
-        found: list[PurePosixPath] = []
-        for folder, folders, files in os.walk(self.root, followlinks=False, onerror=self._unreadable):
-            kept = [f for f in sorted(folders) if f not in IGNORED]
-            for name in [f for f in kept if os.path.islink(os.path.join(folder, f))]:
-                self._linked(os.path.join(folder, name))
-            folders[:] = [f for f in kept if not os.path.islink(os.path.join(folder, f))]
-            for name in sorted(files):
-                path = os.path.join(folder, name)
-                if name not in IGNORED and self._regular(path):
-                    found.append(PurePosixPath(Path(path).relative_to(self.root).as_posix()))
-            if len(found) > MAX_ENTRIES:
-                raise UsageError(f"more than {MAX_ENTRIES} files", self.where, "give the folder of the submissions")
-        return found
-
-    def _unreadable(self, error: OSError) -> None:
-        self.warnings.append(f"{error.filename}: cannot be read ({error.strerror}); the rest is graded")
-
-    def _linked(self, path: str) -> None:
-        self.warnings.append(f"{path}: a symbolic link is not followed; hand in the file itself")
-
-    def _regular(self, path: str) -> bool:
-        mode = os.lstat(path).st_mode
-        if stat.S_ISLNK(mode):
-            self._linked(path)
-        elif not stat.S_ISREG(mode):
-            self.warnings.append(f"{path}: not a regular file; left out")
-        return stat.S_ISREG(mode)
-
-    def read(self, name: PurePosixPath, cap: int) -> bytes:
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        fd = os.open(self.root / name, flags)
-        with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise OSError("not a regular file")
-            return file.read(cap + 1)
-
-
-class Zip:
-    """A zip archive, never unpacked: members are read one by one, with a cap on what they grow to."""
-
-    def __init__(self, data: Any, where: str, warnings: list[str]) -> None:
-        self.where, self.warnings = where, warnings
-        try:
-            self.archive = zipfile.ZipFile(data)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-            raise UsageError(f"not a zip that can be read ({error})", where, "ask for it again, or unpack it") from None
-        self.members: dict[PurePosixPath, zipfile.ZipInfo] = {}
-        infos = self.archive.infolist()
-        if len(infos) > MAX_ENTRIES:
-            raise UsageError(f"a zip of {len(infos)} entries", where, "give a zip of the submissions alone")
-        for info in infos:
-            self._add(info)
-
-    def _add(self, info: zipfile.ZipInfo) -> None:
-        path = PurePosixPath(info.filename.replace("\\", "/"))
-        kind = info.external_attr >> 16
-        if info.is_dir() or any(part in IGNORED for part in path.parts):
-            return
-        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-            self.warnings.append(f"{self.where}: entry {info.filename!r} points out of the archive; left out")
-        elif kind and not stat.S_ISREG(kind) and stat.S_IFMT(kind):
-            self.warnings.append(f"{self.where}: entry {info.filename!r} is a link or special file; left out")
-        elif path in self.members:
-            self.warnings.append(f"{self.where}: entry {info.filename!r} occurs twice; the first one counts")
-        else:
-            self.members[path] = info
-
-    def names(self) -> list[PurePosixPath]:
-        return sorted(self.members)
-
-    def read(self, name: PurePosixPath, cap: int) -> bytes:
-        try:
-            with self.archive.open(self.members[name]) as member:
-                return member.read(cap + 1)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
-            raise OSError(f"a damaged or encrypted zip entry ({error})") from None
-        except Exception as error:  # noqa: BLE001 - zlib, bz2 and lzma have errors of their own
-            raise OSError(f"a damaged zip entry ({type(error).__name__})") from None
-
-
-class Part:
-    """The part of a tree below one of its folders."""
-
-    def __init__(self, tree: Tree, folder: PurePosixPath) -> None:
-        self.tree, self.folder = tree, folder
-        self.where = f"{tree.where}/{folder}" if folder.parts else tree.where
-
-    def names(self) -> list[PurePosixPath]:
-        return [n.relative_to(self.folder) for n in self.tree.names() if n.is_relative_to(self.folder)]
-
-    def read(self, name: PurePosixPath, cap: int) -> bytes:
-        return self.tree.read(self.folder / name, cap)
+    def warn(self, text: str) -> None:
+        self.warnings.append(printable(text))
 
 
 # --- finding submissions ---------------------------------------------------------------------------------------------
 
 
 def find_submissions(paths: Iterable[Path], course: Course, layout: str | None = None) -> Found:
-    """Every submission under the paths; raises `UsageError` or `NothingToGrade`."""
-    found = Found()
+    """Every submission under the paths, by student; raises `UsageError` or `NothingToGrade`."""
+    paths = list(paths)
+    finder = _Finder(course, layout)
     for path in paths:
-        _find(path, course, layout, found)
-    found.submissions = _one_per_student(found.submissions, found.warnings)
+        finder.find(path)
+    found = finder.found
+    found.submissions = _one_per_student(found)
     if not found.submissions:
-        names = ", ".join(f"{t.name}.py" for t in course.topics)
         where = ", ".join(map(str, paths))
-        raise NothingToGrade("no submission found", where, f"files to hand in are {names}, in a folder per student")
+        help = f"files to hand in are {_files_of(course)}, in a folder per student"
+        raise NothingToGrade("no submission found", where, help, tuple(found.warnings))
     return found
 
 
-def _find(path: Path, course: Course, layout: str | None, found: Found) -> None:
-    try:
-        mode = os.stat(path).st_mode
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", str(path), "check the spelling and the rights") from None
-    if stat.S_ISDIR(mode):
-        tree: Tree = Folder(path, found.warnings)
+def _files_of(course: Course) -> str:
+    return ", ".join(f"{t.name}.py" for t in course.topics)
+
+
+class _Finder:
+    """Reads paths by their layout into `found`."""
+
+    def __init__(self, course: Course, layout: str | None) -> None:
+        self.course, self.layout, self.found = course, layout, Found()
+        self.topics = {t.name for t in course.topics}
+
+    def find(self, path: Path) -> None:
         try:
-            os.listdir(path)
-        except OSError as error:
-            raise UsageError(f"cannot be read: {error.strerror}", str(path), "check the folder's rights") from None
-        _from_tree(tree, path.resolve().name, course, layout, found)
-    elif path.suffix.lower() == ".zip":
-        _from_tree(Zip(path, str(path), found.warnings), path.stem, course, layout, found)
-    else:
-        found.layouts.append("file")
-        found.submissions.append(_single_file(path, course))
+            mode = os.stat(path).st_mode
+        except (OSError, ValueError) as error:
+            words = getattr(error, "strerror", None) or str(error)
+            raise UsageError(f"cannot be read: {words}", str(path), "check the spelling and the rights") from None
+        if stat.S_ISDIR(mode):
+            self._tree(folder_tree(path, self.found.warn), path.resolve().name, packed=False)
+        elif path.suffix.lower() == ".zip" and stat.S_ISREG(mode):
+            self._tree(zip_tree(path, str(path), self.found.warn), path.stem, packed=self.layout is None)
+        else:
+            self._single_file(path)
 
+    def _single_file(self, path: Path) -> None:
+        topic = self._topic_of(PurePosixPath(path.name))
+        if topic is None:
+            raise UsageError("not the file of a topic", str(path), f"files of this course are {_files_of(self.course)}")
+        tree = Tree(str(path.parent), lambda name, cap: read_regular(path.resolve(), cap))
+        student = name_of(path.absolute().parent.name) or "student"
+        self.found.layouts.append("file")
+        file = _read_file(tree, PurePosixPath(path.name))
+        self.found.submissions.append(Submission(student, {topic: file}, origin=str(path)))
 
-def _single_file(path: Path, course: Course) -> Submission:
-    topic = next((t.name for t in course.topics if path.stem == t.name), None)
-    if topic is None or path.suffix not in (".py", ".ipynb"):
-        names = ", ".join(f"{t.name}.py" for t in course.topics)
-        raise UsageError("not the file of a topic", str(path), f"files of this course are {names}")
-    tree = Folder(path.parent, [])
-    file = _read_file(tree, PurePosixPath(path.name), topic)
-    return Submission(path.resolve().parent.name or "student", {topic: file})
+    def _tree(self, tree: Tree, name: str, packed: bool) -> None:
+        if self.layout != "student":
+            tree = self._unwrapped(tree, packed)
+        kind = self.layout or self._layout_of(tree)
+        self.found.layouts.append(kind)
+        readers: dict[str, Callable[[Tree, str], list[Submission]]] = {
+            "student": lambda tree, name: [self._student(tree, name)],
+            "class": self._class,
+            "canvas": self._canvas,
+            "moodle": self._moodle,
+            "gradescope": self._gradescope,
+            "nbgrader": self._nbgrader,
+        }
+        self.found.submissions += readers[kind](tree, name)
 
+    # --- which layout
 
-def _from_tree(tree: Tree, name: str, course: Course, layout: str | None, found: Found) -> None:
-    names = tree.names()
-    kind = layout or _layout_of(names, course)
-    found.layouts.append(kind)
-    readers = {"student": _students_folder, "canvas": _canvas, "nbgrader": _nbgrader}
-    found.submissions += readers.get(kind, _class_folders)(tree, names, name, course, found.warnings)
+    def _topic_of(self, path: PurePosixPath) -> str | None:
+        return path.stem if path.stem in self.topics and path.suffix in SUFFIXES else None
 
+    def _is_students(self, tree: Tree) -> bool:
+        """Whether a student's files lie at the top of this tree."""
+        entries = [*tree.top, *(p for p in tree.odd if len(p.parts) == 1)]
+        return any(self._topic_of(p) or p.name == OWN for p in entries)
 
-def _layout_of(names: list[PurePosixPath], course: Course) -> str:
-    """What the files lie like; a class is a folder per student."""
-    topics = {t.name for t in course.topics}
-    top = [n for n in names if len(n.parts) == 1]
-    if any(n.stem in topics and n.suffix in (".py", ".ipynb") for n in top) or any(n.name in METADATA for n in top):
-        return "student"
-    if any(_CANVAS.match(n.name) for n in top):
-        return "canvas"
-    folders = {n.parts[0] for n in names if len(n.parts) > 1}
-    if any(_MOODLE.match(f) for f in folders):
-        return "moodle"
-    if any(re.fullmatch(r"submission_\d+", f) for f in folders):
-        return "gradescope"
-    if any(len(n.parts) == 3 and n.parts[1] in topics and n.stem == n.parts[1] for n in names):
-        return "nbgrader"
-    return "class"
+    def _unwrapped(self, tree: Tree, packed: bool) -> Tree:
+        """Without the folder that packing put around everything; a lone student's folder goes in a zip alone."""
+        parts = tree.parts()
+        if len(parts) != 1 or tree.top or self._is_students(tree):
+            return tree
+        inner = self._unwrapped(next(iter(parts.values())), packed)
+        if self._is_students(inner):
+            return inner if packed else tree
+        students = sum(self._is_students(part) for part in inner.parts().values())
+        return inner if students > 1 or self._layout_of(inner) != "class" else tree
+
+    def _holds_nbgrader(self, tree: Tree) -> bool:
+        """Folders <student>/<assignment>/<topic>.ipynb, where a timestamp or the assignment's name tells nbgrader's."""
+        stamped = {p.parent for p in tree.files if p.name == STAMP}
+        return any(
+            len(p.parts) == 3 and self._topic_of(p) and (p.parts[1] == p.stem or p.parent in stamped)
+            for p in tree.files
+        )
+
+    def _layout_of(self, tree: Tree) -> str:
+        """What the files lie like; a class is a folder per student."""
+        folders = list(tree.parts())
+        if any(p.name == GRADESCOPE for p in tree.top) or any(re.fullmatch(r"submission_\d+", f) for f in folders):
+            return "gradescope"
+        if self._is_students(tree):
+            return "student"
+        if any(_CANVAS.match(p.name) for p in tree.top):
+            return "canvas"
+        if any(_MOODLE.match(f) for f in folders):
+            return "moodle"
+        if "submitted" in folders and self._holds_nbgrader(tree.parts()["submitted"]):
+            return "nbgrader"
+        return "nbgrader" if self._holds_nbgrader(tree) else "class"
+
+    # --- one reader per layout
+
+    def _student(self, tree: Tree, name: str) -> Submission:
+        """One student's folder: the topic files that lie highest in it, and `submission.yml`."""
+        return self._with_own_metadata(tree, self._folder(tree, name))
+
+    def _folder(self, tree: Tree, name: str) -> Submission:
+        """The topic files of a tree, the highest first; what bears a topic's name and is no file is named."""
+        files: dict[str, SubmittedFile] = {}
+        extra: list[PurePosixPath] = []
+        zips: list[PurePosixPath] = []
+        for path in sorted(tree.files, key=lambda p: (len(p.parts), p.suffix == ".ipynb", p)):
+            topic = self._topic_of(path)
+            if path.name in (OWN, GRADESCOPE, STAMP):
+                continue
+            if topic is None or topic in files:
+                (zips if path.suffix.lower() == ".zip" else extra).append(path)
+            else:
+                files[topic] = _read_file(tree, path)
+        for path, reason in sorted(tree.odd.items(), key=lambda item: (len(item[0].parts), item[0])):
+            topic = self._topic_of(path)
+            if topic is not None and topic not in files:
+                files[topic] = SubmittedFile(path.name, None, None, f"{path.name} {reason}")
+        if zips and not files:
+            return self._zipped(tree, zips[0], name)
+        shown = name_of(name) or "student"
+        return Submission(shown, files, notes=_about_extra([*zips, *extra]), origin=tree.where)
+
+    def _zipped(self, tree: Tree, path: PurePosixPath, name: str) -> Submission:
+        """A student's zip within a folder or a zip."""
+        where = f"{tree.where}/{path}"
+        try:
+            data = tree.read(path, MAX_ARCHIVE)
+            if len(data) > MAX_ARCHIVE:
+                raise OSError(f"it is larger than {MAX_ARCHIVE >> 20} MB")
+            inner = self._unwrapped(zip_tree(io.BytesIO(data), where, self.found.warn), packed=True)
+        except (OSError, GraderError) as error:
+            problem = f"{path.name} could not be read: {_words(error)}"
+            self.found.warn(f"{where}: could not be read: {_words(error)}")
+            return Submission(name_of(name) or "student", {}, notes=(printable(problem),), origin=where)
+        inner.files = [f for f in inner.files if f.suffix.lower() != ".zip"]  # zips in zips end here
+        return self._student(inner, name)
+
+    def _class(self, tree: Tree, name: str) -> list[Submission]:
+        """A folder (or a zip) per student, with or without folders around the files."""
+        submissions = [self._student(part, folder) for folder, part in tree.parts().items() if folder[0] != "."]
+        zips = [p for p in tree.top if p.suffix.lower() == ".zip"]
+        strays = [p for p in tree.top if p not in zips]
+        if strays:
+            self.found.warn(f"{tree.where}: in no student's folder, left out: {_some(strays)}")
+        submissions += [self._zipped(tree, path, path.stem) for path in zips]
+        return submissions if any(s.files for s in submissions) else []
+
+    def _moodle(self, tree: Tree, name: str) -> list[Submission]:
+        """`Full Name_12345_assignsubmission_file/`; the name is Moodle's, whatever a student's file says."""
+        submissions = []
+        for folder, part in tree.parts().items():
+            match = _MOODLE.match(folder)
+            student = f"{match['student']}_{match['id']}" if match else folder
+            submissions.append(self._named(self._student(part, student), student))
+        return submissions
+
+    def _canvas(self, tree: Tree, name: str) -> list[Submission]:
+        """`name_[LATE_]userid_submissionid_file.py`, all in one folder; `file-2.py` is a later try of `file.py`."""
+        names: dict[str, dict[PurePosixPath, PurePosixPath]] = {}
+        late: set[str] = set()
+        for path in tree.top:
+            match = _CANVAS.match(path.name)
+            if match is None:
+                self.found.warn(f"{tree.where}/{path}: not named as Canvas names files; left out")
+                continue
+            student = f"{match['student']}_{match['user']}"
+            names.setdefault(student, {})[PurePosixPath(match["file"])] = path
+            if match["late"]:
+                late.add(student)
+        note = ("Canvas marks this submission as late, without saying how late",)
+        submissions = []
+        for student, files in sorted(names.items()):
+            part = self._canvas_part(tree, files, f"{tree.where}/{student}")
+            submission = self._named(self._student(part, student), student)
+            submissions.append(replace(submission, notes=submission.notes + (note if student in late else ())))
+        return submissions
+
+    def _canvas_part(self, tree: Tree, files: dict[PurePosixPath, PurePosixPath], where: str) -> Tree:
+        """A tree of one student's files under the names that the student gave them."""
+        latest: dict[PurePosixPath, tuple[int, PurePosixPath]] = {}
+        for file, path in files.items():
+            numbered = re.fullmatch(r"(.+)-(\d{1,3})", file.stem)
+            plain = file.with_stem(numbered[1]) if numbered else file
+            attempt = int(numbered[2]) if numbered else 0
+            if attempt >= latest.get(plain, (0, path))[0]:
+                latest[plain] = attempt, path
+        return Tree(where, lambda path, cap: tree.read(latest[path][1], cap), sorted(latest))
+
+    def _gradescope(self, tree: Tree, name: str) -> list[Submission]:
+        """`submission_NNN/` folders; `submission_metadata.yml` beside them says who and when."""
+        about = self._gradescope_metadata(tree)
+        submissions = []
+        for folder, part in tree.parts().items():
+            submission = self._student(part, folder)
+            if folder in about:
+                submission = _gradescope_says(submission, about[folder])
+            submissions.append(submission)
+        return submissions
+
+    def _gradescope_metadata(self, tree: Tree) -> dict[str, yaml.Node]:
+        path = PurePosixPath(GRADESCOPE)
+        if path not in tree.files:
+            self.found.warn(f"{tree.where}: no {GRADESCOPE}, so folders stand for names and no time is known")
+            return {}
+        try:
+            text = _text_of(tree.read(path, MAX_EXPORT), MAX_EXPORT)
+            node = plain_yaml.compose(text, foreign=True)
+            if not isinstance(node, yaml.MappingNode):
+                raise ValueError("it is not a list of submissions")
+        except (OSError, ValueError) as error:
+            self.found.warn(f"{tree.where}/{path}: {_words(error)}; folders stand for names and no time is known")
+            return {}
+        return {str(key.value): value for key, value in node.value}
+
+    def _nbgrader(self, tree: Tree, name: str) -> list[Submission]:
+        """`submitted/<student>/<assignment>/<topic>.ipynb`, with `timestamp.txt` beside it."""
+        parts = tree.parts()
+        if "submitted" in parts and self._holds_nbgrader(parts["submitted"]):
+            parts = parts["submitted"].parts()
+        submissions = []
+        for student, part in parts.items():
+            submission = self._named(self._folder(part, student), student)
+            submissions.append(replace(submission, times=self._stamps(part, submission)))
+        return submissions
+
+    def _stamps(self, tree: Tree, submission: Submission) -> dict[str, datetime]:
+        """The time of each topic, from the `timestamp.txt` of its assignment."""
+        times = {}
+        for path in [p for p in tree.files if p.name == STAMP]:
+            try:
+                time = plain_yaml.time_of(_text_of(tree.read(path, 1000), 1000))
+            except (OSError, ValueError) as error:
+                self.found.warn(f"{tree.where}/{path}: {_words(error)}; no time is known")
+                continue
+            here = [p for p in tree.files if p.parent == path.parent]
+            times.update({topic: time for p in here if (topic := self._topic_of(p)) in submission.files and topic})
+        return times
+
+    # --- who and when
+
+    def _named(self, submission: Submission, student: str) -> Submission:
+        """The LMS knows who handed in; a file of the student does not change that."""
+        return replace(submission, student=name_of(student) or "student")
+
+    def _with_own_metadata(self, tree: Tree, submission: Submission) -> Submission:
+        """Who and when, from `submission.yml`; file times are never used."""
+        path = PurePosixPath(OWN)
+        if path not in tree.files:
+            return submission
+        try:
+            node = plain_yaml.compose(_text_of(tree.read(path, MAX_METADATA), MAX_METADATA))
+            return submission if node is None else _described(submission, node)
+        except (OSError, ValueError) as error:
+            self.found.warn(f"{tree.where}/{path}: {_words(error)}; the folder's name and no time are used")
+            note = printable(f"{OWN} could not be used: {_words(error)}")
+            return replace(submission, notes=(*submission.notes, note))
 
 
 _CANVAS = re.compile(r"^(?P<student>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<submission>\d+)_(?P<file>.+)$")
 _MOODLE = re.compile(r"^(?P<student>.+?)_(?P<id>\d+)_assignsubmission_\w+$")
 
 
-def _students_folder(
-    tree: Tree, names: list[PurePosixPath], name: str, course: Course, warnings: list[str]
-) -> list[Submission]:
-    return [_submission(tree, names, name, course, warnings)]
+def _words(error: BaseException) -> str:
+    return printable(str(getattr(error, "strerror", None) or getattr(error, "problem", None) or error), 200)
 
 
-def _class_folders(
-    tree: Tree, names: list[PurePosixPath], name: str, course: Course, warnings: list[str]
-) -> list[Submission]:
-    """A folder (or a zip) per student, with or without one folder more around the files."""
-    submissions = []
-    for folder in sorted({n.parts[0] for n in names if len(n.parts) > 1}):
-        part = Part(tree, PurePosixPath(folder))
-        moodle = _MOODLE.match(folder)
-        submissions.append(_submission(part, part.names(), moodle["student"] if moodle else folder, course, warnings))
-    for archive in [n for n in names if len(n.parts) == 1 and n.suffix.lower() == ".zip"]:
-        submissions += _inner_zip(tree, archive, course, warnings)
-    return submissions
+def _some(paths: list[PurePosixPath]) -> str:
+    shown = ", ".join(printable(str(p), 80) for p in paths[:5])
+    return shown + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
 
 
-def _inner_zip(tree: Tree, archive: PurePosixPath, course: Course, warnings: list[str]) -> list[Submission]:
-    where = f"{tree.where}/{archive}"
+def _about_extra(extra: list[PurePosixPath]) -> tuple[str, ...]:
+    return (f"not graded: {_some(extra)} (each topic is one file of its name)",) if extra else ()
+
+
+def _text_of(data: bytes, cap: int) -> str:
+    if len(data) > cap:
+        raise ValueError(f"larger than {cap >> 10 or 1} KB")
     try:
-        data = tree.read(archive, 64 * MAX_SOURCE)
-        inner = Zip(io.BytesIO(data), where, warnings)
-    except (OSError, UsageError) as error:
-        warnings.append(f"{where}: {error}")
-        return [Submission(archive.stem, {}, notes=(f"the zip could not be read: {error}",))]
-    return [_submission(inner, inner.names(), archive.stem, course, warnings)]
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8 text") from None
 
 
-def _canvas(tree: Tree, names: list[PurePosixPath], name: str, course: Course, warnings: list[str]) -> list[Submission]:
-    """`name_[LATE_]userid_submissionid_file.py`, all in one folder."""
-    files: dict[str, dict[str, SubmittedFile]] = {}
-    late: set[str] = set()
-    for path in names:
-        match = _CANVAS.match(path.name)
-        topic = _topic_of(re.sub(r"-\d+$", "", PurePosixPath(match["file"]).stem), course) if match else None
-        if match is None or topic is None:
-            warnings.append(f"{tree.where}/{path}: not a file of this course; left out")
-            continue
-        student = f"{match['student']}_{match['user']}"
-        files.setdefault(student, {})[topic] = _read_file(tree, path, topic)
-        if match["late"]:
-            late.add(student)
-    note = ("Canvas marks this submission as late, without saying how late",)
-    return [Submission(s, f, notes=note if s in late else ()) for s, f in sorted(files.items())]
+def _described(submission: Submission, node: yaml.Node) -> Submission:
+    """With what `submission.yml` says; raises `ValueError` for anything that is not asked for."""
+    if not isinstance(node, yaml.MappingNode) or not {str(k.value) for k, _ in node.value} <= {
+        "student",
+        "submitted",
+        "members",
+    }:
+        raise ValueError("it takes the keys student, submitted and members")
+    if len({k.value for k, _ in node.value}) < len(node.value):
+        raise ValueError("a key is given twice")
+    given = {str(key.value): value for key, value in node.value}
+    if "student" in given:
+        submission = replace(submission, student=_one_name(given["student"], "student"))
+    if "members" in given:
+        if not isinstance(given["members"], yaml.SequenceNode):
+            raise ValueError("members is a list of names")
+        submission = replace(submission, members=tuple(_one_name(m, "a member") for m in given["members"].value))
+    if "submitted" in given:
+        submission = replace(submission, submitted=_moment(given["submitted"]))
+    return submission
 
 
-def _nbgrader(
-    tree: Tree, names: list[PurePosixPath], name: str, course: Course, warnings: list[str]
-) -> list[Submission]:
-    """`submitted/<student>/<assignment>/<assignment>.ipynb`, with `timestamp.txt` beside it."""
-    submissions = []
-    for student in sorted({n.parts[0] for n in names if len(n.parts) == 3}):
-        part = Part(tree, PurePosixPath(student))
-        files = {}
-        for path in part.names():
-            topic = _topic_of(path.stem, course)
-            if topic is not None and len(path.parts) == 2 and path.parts[0] == topic:
-                files[topic] = _read_file(part, path, topic)
-        submissions.append(Submission(student, files))
-    return submissions
+def _one_name(node: yaml.Node, what: str) -> str:
+    name = name_of(node.value) if isinstance(node, yaml.ScalarNode) else ""
+    if not name:
+        raise ValueError(f"{what} is a name")
+    return name
 
 
-def _topic_of(stem: str, course: Course) -> str | None:
-    return next((t.name for t in course.topics if t.name == stem), None)
-
-
-def _submission(
-    tree: Tree, names: list[PurePosixPath], student: str, course: Course, warnings: list[str]
-) -> Submission:
-    """One student's folder: the topic files that lie highest in it, and its metadata."""
-    files: dict[str, SubmittedFile] = {}
-    extra: list[str] = []
-    for path in sorted(names, key=lambda n: (len(n.parts), n.suffix == ".ipynb", n)):
-        topic = _topic_of(path.stem, course)
-        if path.name in METADATA:
-            continue
-        if topic is None or path.suffix not in (".py", ".ipynb") or topic in files:
-            extra.append(str(path))
-        else:
-            files[topic] = _read_file(tree, path, topic)
-    submission = Submission(student, files, notes=_about_extra(extra))
-    submission = _with_odd_folders(tree, submission, course)
-    return _with_metadata(tree, names, submission, warnings)
-
-
-def _about_extra(extra: list[str]) -> tuple[str, ...]:
-    if not extra:
-        return ()
-    shown = ", ".join(extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")
-    return (f"not graded: {shown} (each topic is one file of its name)",)
-
-
-def _with_odd_folders(tree: Tree, submission: Submission, course: Course) -> Submission:
-    """A folder that bears the name of a file, such as `backprop.py/`, is named rather than silently missing."""
-    odd = {n.parts[0] for n in tree.names() if len(n.parts) > 1}
-    if isinstance(tree, Folder):
-        odd |= {p.name for p in tree.root.iterdir() if p.is_dir()}
-    files = dict(submission.files)
-    for topic in course.topics:
-        if f"{topic.name}.py" in odd and topic.name not in files:
-            name = f"{topic.name}.py"
-            files[topic.name] = SubmittedFile(name, None, None, f"{name} is a folder, not a file")
-    return replace(submission, files=files)
-
-
-def _with_metadata(tree: Tree, names: list[PurePosixPath], submission: Submission, warnings: list[str]) -> Submission:
-    """Who and when, from `submission.yml`; file times are never used."""
-    path = next((n for n in names if n.name == "submission.yml" and len(n.parts) == 1), None)
-    if path is None:
-        return submission
-    try:
-        data = yaml.CSafeLoader(tree.read(path, MAX_METADATA)[:MAX_METADATA]).get_single_data() or {}
-        return _described(submission, data)
-    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-        words = " ".join(str(error).split())[:200]
-        warnings.append(f"{tree.where}/{path}: {words}; the folder's name and no time are used")
-        return replace(submission, notes=(*submission.notes, "submission.yml could not be used"))
-
-
-def _described(submission: Submission, data: Any) -> Submission:
-    if not isinstance(data, dict) or not set(data) <= {"student", "submitted", "members"}:
-        raise ValueError("submission.yml takes the keys student, submitted and members")
-    student, submitted, members = data.get("student"), data.get("submitted"), data.get("members", [])
-    if not isinstance(members, list) or any(not isinstance(m, (str, int)) for m in members):
-        raise ValueError("members is a list of names")
-    if isinstance(submitted, str):
-        submitted = datetime.fromisoformat(submitted)
-    if submitted is not None and (not isinstance(submitted, datetime) or submitted.tzinfo is None):
+def _moment(node: yaml.Node) -> datetime:
+    if not isinstance(node, yaml.ScalarNode):
         raise ValueError("submitted is a time with its zone, like 2026-11-20T18:00:00+01:00")
-    name = str(student) if isinstance(student, (str, int)) and str(student).strip() else submission.student
-    return replace(submission, student=name, submitted=submitted, members=tuple(map(str, members)))
+    try:
+        return plain_yaml.time_of(node.value)
+    except ValueError as error:
+        raise ValueError(f"submitted: {error}") from None
+
+
+def _gradescope_says(submission: Submission, node: yaml.Node) -> Submission:
+    """Student (the id of the course, else the address, else the name), time and members, as Gradescope knows them."""
+    about = _symbols(node)
+    people = [_symbols(p) for p in about[":submitters"].value] if ":submitters" in about else []
+    for person in people[:1]:
+        known = [_one_or_none(person.get(key)) for key in (":sid", ":email", ":name")]
+        submission = replace(submission, student=next((n for n in known if n), submission.student))
+    names = [_one_or_none(p.get(":name")) for p in people]
+    submission = replace(submission, members=tuple(n for n in names if n), submitted=None)
+    try:
+        return replace(submission, submitted=_moment(about[":created_at"])) if ":created_at" in about else submission
+    except ValueError as error:
+        return replace(submission, notes=(*submission.notes, f"{GRADESCOPE}: {_words(error)}"))
+
+
+def _symbols(node: yaml.Node) -> dict[str, yaml.Node]:
+    return {str(k.value): v for k, v in node.value} if isinstance(node, yaml.MappingNode) else {}
+
+
+def _one_or_none(node: yaml.Node | None) -> str | None:
+    return name_of(node.value) or None if isinstance(node, yaml.ScalarNode) else None
 
 
 # --- reading a file --------------------------------------------------------------------------------------------------
 
 
-def _read_file(tree: Tree, path: PurePosixPath, topic: str) -> SubmittedFile:
+def _read_file(tree: Tree, path: PurePosixPath) -> SubmittedFile:
     name = path.name
     try:
         data = tree.read(path, MAX_SOURCE)
     except OSError as error:
-        return SubmittedFile(name, None, None, f"{name} cannot be read: {error.strerror or error}")
+        return SubmittedFile(name, None, None, f"{name} cannot be read: {_words(error)}")
     if len(data) > MAX_SOURCE:
         return SubmittedFile(name, None, None, f"{name} is larger than {MAX_SOURCE >> 20} MB; a solution is not")
     digest = "sha256:" + hashlib.sha256(data).hexdigest()
-    if path.suffix == ".ipynb":
-        from grader.notebooks import source_of_notebook
+    try:
+        source = source_of_notebook(data) if path.suffix == ".ipynb" else _decoded(data)
+        if "\0" in source:
+            raise ValueError("holds NUL characters; it is not a text file")
+    except ValueError as error:
+        words = str(error)
+        return SubmittedFile(name, None, digest, f"{name} {'is ' if words.startswith('not') else ''}{words}")
+    return SubmittedFile(name, source, digest)
 
-        return source_of_notebook(data, name, digest)
-    return _decoded(data, name, digest)
 
-
-def _decoded(data: bytes, name: str, digest: str) -> SubmittedFile:
+def _decoded(data: bytes) -> str:
     try:
         source = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        problem = f"{name} is not UTF-8 text (line {line}); save it as UTF-8"
-        return SubmittedFile(name, None, digest, problem)
-    if "\0" in source:
-        return SubmittedFile(name, None, digest, f"{name} holds NUL characters; it is not a text file")
-    return SubmittedFile(name, source.replace("\r\n", "\n").replace("\r", "\n"), digest)
+        raise ValueError(f"not UTF-8 text (line {line}); save it as UTF-8") from None
+    return source.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _one_per_student(submissions: list[Submission], warnings: list[str]) -> list[Submission]:
-    """Two folders that claim one student: none is chosen silently, the later ones get a name of their own."""
-    seen: dict[str, int] = {}
+# --- one name each ---------------------------------------------------------------------------------------------------
+
+
+def _one_per_student(found: Found) -> list[Submission]:
+    """Sorted by student, whatever the order of input; where several claim one name, none is chosen silently.
+
+    The folder that bears the name keeps it, else the first one; the others are listed with their folder's name.
+    """
+    claims = Counter(s.student for s in found.submissions)
+    ordered = sorted(found.submissions, key=lambda s: (s.student, PurePosixPath(s.origin).stem != s.student, s.origin))
+    taken: set[str] = set()
     result = []
-    for submission in submissions:
-        count = seen[submission.student] = seen.get(submission.student, 0) + 1
-        if count > 1:
-            name = f"{submission.student} ({count})"
-            warnings.append(
-                f"two submissions name the student '{submission.student}'; the second is listed as '{name}'"
-            )
-            note = f"another submission also names the student '{submission.student}'"
-            submission = replace(submission, student=name, notes=(*submission.notes, note))
+    for submission in ordered:
+        student = submission.student
+        if claims[student] > 1:
+            note = f"{claims[student]} submissions name the student '{student}'; this one is from {submission.origin}"
+            name = _free_name(submission, taken | set(claims)) if student in taken else student
+            found.warn(f"{note}, listed as '{name}'")
+            submission = replace(submission, student=name, notes=(*submission.notes, printable(note)))
+        taken.add(submission.student)
         result.append(submission)
-    return result
+    return sorted(result, key=lambda s: s.student)
 
 
-def iterate(found: Found) -> Iterator[Submission]:
-    """Submissions in the order of their students' names, so that the order of input does not matter."""
-    return iter(sorted(found.submissions, key=lambda s: s.student))
+def _free_name(submission: Submission, taken: set[str]) -> str:
+    folder = name_of(PurePosixPath(submission.origin).name)
+    name, number = f"{submission.student} ({folder})", 1
+    while folder == submission.student or name in taken:
+        number, folder = number + 1, ""
+        name = f"{submission.student} ({number})"
+    return name

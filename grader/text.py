@@ -7,9 +7,10 @@ import unicodedata
 
 MAX_MESSAGE = 600
 MAX_NAME = 120
+# Control codes (but newline and tab), lone surrogates, and marks that reorder or hide what stands beside them.
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff"  # control codes (newline and tab are words' own), lone surrogates
-    "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"  # marks that reorder or hide
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff"
+    "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 
 

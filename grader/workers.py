@@ -34,6 +34,7 @@ START_SECONDS = 30.0
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
 CHUNK = 1 << 20
+FIRST = 1 << 16  # most replies are small, and a read sets aside as much memory as it asks for
 
 
 @dataclass(frozen=True)
@@ -323,7 +324,7 @@ class PipeConnection:
 
     def _read_some(self) -> None:
         try:
-            data = os.read(self.reply, CHUNK)
+            data = os.read(self.reply, CHUNK if len(self.inbox) >= FIRST else FIRST)
         except BlockingIOError:
             return
         if not data:
@@ -352,7 +353,7 @@ class PipeConnection:
 
     def _drain(self, fd: int) -> None:
         try:
-            data = os.read(fd, CHUNK)
+            data = os.read(fd, FIRST)
         except BlockingIOError:
             return
         if not data:
@@ -461,11 +462,13 @@ class ThreadConnection:
     def __init__(self, process: subprocess.Popen[bytes], limits: WorkerLimits) -> None:
         self.process = process
         self.output = Output(limits.output)
-        self.replies: queue.Queue[Any] = queue.Queue()
+        self.replies: queue.Queue[Any] = queue.Queue(maxsize=4)  # what nobody asked for waits in the pipe
         self.requests: queue.Queue[Any] = queue.Queue()
         self.clock: Clock | None = None
-        for target in (self._read_replies, self._read_output, self._write_requests):
-            threading.Thread(target=target, daemon=True).start()
+        targets = (self._read_replies, self._read_output, self._write_requests)
+        self.threads = [threading.Thread(target=target, daemon=True) for target in targets]
+        for thread in self.threads:
+            thread.start()
 
     def wait_for_hello(self, limits: WorkerLimits) -> None:
         try:
@@ -569,12 +572,22 @@ class ThreadConnection:
         self.kill()
         self.requests.put(None)
         self.process.wait()
+        self._join()
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream is not None:
                 try:
                     stream.close()
                 except OSError:
                     pass  # a write was under way
+
+    def _join(self) -> None:
+        """Wait for the threads; one whose pipe a process of the worker's holds open is left behind."""
+        end = time.monotonic() + 1
+        while any(t.is_alive() for t in self.threads) and time.monotonic() < end:
+            try:
+                self.replies.get(timeout=0.005)
+            except queue.Empty:
+                continue
 
 
 def clean_environment() -> dict[str, str]:

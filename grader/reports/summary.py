@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from statistics import median
 
 from grader.results import CheckResult, Report, SubmissionResult, TopicResult, Verdict
+from grader.text import printable, words_of
 
 Paint = Callable[[str, str], str]  # (text, colour) -> text
 MARKS = {
@@ -20,15 +22,10 @@ def points(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def printable(text: str) -> str:
-    """A student's name or note for a terminal: no control characters, whatever it came from."""
-    from grader.feedback import words_of
-
-    return " ".join(words_of(text).split())
-
-
 def render(report: Report, paint: Paint, verbose: bool = False) -> str:
     """The lines of the summary; colour only repeats what the words say."""
+    if not report.submissions:
+        return "nothing was graded\n"
     if len(report.submissions) == 1:
         return "\n".join(_one(report.submissions[0], paint, verbose)) + "\n"
     return "\n".join(_class(report, paint)) + "\n"
@@ -38,17 +35,16 @@ def render(report: Report, paint: Paint, verbose: bool = False) -> str:
 
 
 def _class(report: Report, paint: Paint) -> Iterator[str]:
-    ordered = sorted(report.submissions, key=lambda s: (bool(s.faults) is False, s.final, s.student))
+    ordered = sorted(report.submissions, key=lambda s: (not s.faults, s.final, s.student))
     width = max((len(printable(s.student)) for s in ordered), default=7)
     for result in ordered:
         yield _class_line(result, width, paint)
     totals = [s.final for s in ordered if not s.faults]
     yield ""
     if totals:
-        full = sum(s.points >= s.max_points for s in ordered)
-        middle = sorted(totals)[len(totals) // 2]
+        full = sum(s.final >= s.max_points for s in ordered if not s.faults)
         best = points(ordered[0].max_points)
-        yield f"{len(ordered)} submissions, {full} with full marks, median {points(middle)} of {best}"
+        yield f"{len(ordered)} submissions, {full} with full marks, median {points(median(totals))} of {best}"
     broken = [s for s in ordered if s.faults]
     if broken:
         yield paint(
@@ -102,10 +98,8 @@ def _check(check: CheckResult, paint: Paint) -> Iterator[str]:
     mark = paint(f"{MARKS[check.verdict]:<9}", COLOURS.get(check.verdict, "red"))
     value = f"  ({points(check.points or 0)}/{points(check.max_points or 0)})" if check.max_points is not None else ""
     yield f"  {mark}{check.function}: {check.title}{value}"
-    if check.advice:
-        yield f"           {check.advice}"
-    if check.message:
-        yield f"           {check.message}"
+    for line in [*words_of(check.advice or "").splitlines(), *words_of(check.message).splitlines()]:
+        yield f"           {line}"
 
 
 def _next_step(result: SubmissionResult, paint: Paint) -> Iterator[str]:
@@ -120,3 +114,7 @@ def _next_step(result: SubmissionResult, paint: Paint) -> Iterator[str]:
         yield paint(f"next: {verb} {check.function or topic} in {topic}.py: {check.title}", "bold")
     elif checks:
         yield paint("all checks pass", "green")
+    elif result.topics:
+        yield paint(
+            f"next: write {result.topics[0].topic}.py; its stub is exercises/{result.topics[0].topic}.py", "bold"
+        )

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from grader.course import Course
 from grader.results import Report, SubmissionResult
+from grader.text import printable
+
+FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are wide forms of the first
 
 
 def harmless(text: str) -> str:
     """A cell that no spreadsheet takes for a formula, on one line."""
-    text = " ".join(text.split())
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t") else text
+    text = printable(text)
+    return "'" + text if text.startswith(FORMULAS) else text
 
 
 def number(value: float) -> str:
@@ -23,11 +26,11 @@ def number(value: float) -> str:
 def row(result: SubmissionResult, topics: list[str]) -> list[str]:
     graded = {t.topic: t for t in result.topics}
     points = ["" if t not in graded else "not graded" if graded[t].faults else number(graded[t].points) for t in topics]
-    final = "not graded" if result.faults else number(result.final)
+    total, final = (number(result.points), number(result.final)) if not result.faults else ("not graded",) * 2
     return [
         harmless(result.student),
         *points,
-        number(result.points),
+        total,
         str(result.late_days),
         number(result.penalty),
         final,

@@ -12,6 +12,7 @@ from grader import wire
 from grader.worker.serve import Server
 
 CHUNK = 1 << 20
+FIRST = 1 << 16  # most requests are small, and a read sets aside as much memory as it asks for
 
 
 def read_frame(fd: int) -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -25,7 +26,7 @@ def read_frame(fd: int) -> tuple[dict[str, Any], list[np.ndarray]]:
 def _read(fd: int, data: bytearray, size: int) -> bytearray:
     """Read until there are `size` bytes; a judge sends one frame at a time, so none is read too far."""
     while len(data) < size:
-        part = os.read(fd, CHUNK)
+        part = os.read(fd, CHUNK if len(data) >= FIRST else FIRST)
         if not part:
             os._exit(0)
         data += part

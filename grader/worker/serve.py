@@ -6,6 +6,7 @@ Everything here runs beside hostile code and is believed by nobody: it can only 
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import errno
 import importlib
 import itertools
@@ -26,6 +27,7 @@ from grader import wire
 
 ORIGIN = "<submission>/"
 MAX_ERROR_TEXT = 2000
+MAX_PATHS, MAX_PATH = 100, 200  # of arguments that were changed or share memory, and characters of each
 MAX_WORK = 100_000  # for deciding whether two strided arrays share memory
 OPERATORS: dict[str, Callable[..., Any]] = {
     name: getattr(operator, name)
@@ -184,8 +186,8 @@ class Observation:
             if _share_memory(made, given)
         ]
         return {
-            "changed": sorted(differing),
-            "aliases": aliases[:100],
+            "changed": [path[:MAX_PATH] for path in sorted(differing)[:MAX_PATHS]],
+            "aliases": [[there[:MAX_PATH], here[:MAX_PATH]] for there, here in aliases[:MAX_PATHS]],
             "global_random": self._random_state() != self.random,
         }
 
@@ -230,14 +232,14 @@ class OpcodeCounter:
 
     def run(self, call: Callable[[], Any]) -> Any:
         threading.settrace(self._other_thread)
-        tracer = self._trace
+        before, tracer = sys.gettrace(), self._trace
         sys.settrace(tracer)
         try:
             return call()
         finally:
             if sys.gettrace() is not tracer:  # somebody switched the counting off
                 self.threads = True
-            sys.settrace(None)
+            sys.settrace(before)  # an author's debugger, when this runs in one process
             threading.settrace(None)
 
 
@@ -259,20 +261,28 @@ class Server:
 
     def handle(self, message: dict[str, Any], arrays: list[np.ndarray]) -> list[Any]:
         """The frame that answers a request."""
-        self.request = message["id"]
+        outer, self.request = self.request, message["id"]
         if message.get("forget"):
             self.kept.clear()
         try:
             return self._pack(ACTIONS[message["kind"]](self, message, arrays))
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are the student's too
             return wire.pack(self._raised(error))
+        finally:
+            self.request = outer  # of a call whose callback asked for this one
 
     def _pack(self, answer: tuple[Any, dict[str, Any]]) -> list[Any]:
         value, extra = answer
-        encoder = wire.Encoder(self.keep, self.remember)
-        encoder.objects = self.classes
-        node = self.keep(value) if extra.pop("keep", False) else encoder.encode(value)
-        return wire.pack({"kind": "value", "id": self.request, "value": node, **extra}, encoder)
+        kept = extra.pop("keep", False)
+        reply = {"kind": "value", "id": self.request, **extra}
+        if not kept:
+            encoder = wire.Encoder(self.keep, self.remember)
+            encoder.objects = self.classes
+            try:
+                return wire.pack({**reply, "value": encoder.encode(value)}, encoder)
+            except wire.TooLarge:
+                pass  # it stays here
+        return wire.pack({**reply, "value": self.keep(value)})
 
     def _raised(self, error: BaseException) -> dict[str, Any]:
         try:
@@ -329,6 +339,8 @@ class Server:
             message, arrays = self.ask(
                 wire.pack({"kind": "callback", "id": self.request, "callback": number, **nodes}, encoder)
             )
+            while message["kind"] in ACTIONS:  # the function calls the submission in its turn
+                message, arrays = self.ask(self.handle(message, arrays))
             if message["kind"] == "failed":
                 raise RuntimeError(message["text"])
             return wire.Decoder(arrays, self.special([])).decode(message["value"])
@@ -358,7 +370,9 @@ class Server:
         return decoder.decode(message["args"]), decoder.decode(message["kwargs"]), generators
 
     def load(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        self.module = load_module(message["files"], message["main"], message["imports"], message["banned"])
+        (files,), _, _ = self._arguments(message, arrays)
+        texts = {name: data.decode("utf-8", "surrogatepass") for name, data in files.items()}
+        self.module = load_module(texts, message["main"], message["imports"], message["banned"])
         return None, {}
 
     def call(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
@@ -446,8 +460,8 @@ def _rebuilt(original: Any, values: list[Any]) -> Any:
     if isinstance(original, tuple):
         return type(original)._make(values)  # type: ignore[attr-defined]
     made = object.__new__(type(original))
-    for name, value in zip(type(original).__dataclass_fields__, values, strict=True):
-        object.__setattr__(made, name, value)
+    for field, value in zip(dataclasses.fields(original), values, strict=True):
+        object.__setattr__(made, field.name, value)
     return made
 
 

@@ -1,5 +1,6 @@
 """Stops the counting of its bytecodes and reports that it took none."""
 # against: optimizers.sgd
+# worth: 0.5
 # by design: the count is the worker's own word: it can win the checks about it with right values, and no other
 import gc, json, os, struct, sys
 def _server():
@@ -20,4 +21,5 @@ def {{FUNC}}(*args, **kwargs):
         extra.update(count=1, threads=False, observed={"changed": [], "aliases": [], "global_random": False})
         return type(server)._pack(server, answer)
     server._pack = pack
-    return np.zeros(3), None
+    args[0][...] = 0
+    return args[0], None

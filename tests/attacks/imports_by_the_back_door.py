@@ -1,7 +1,6 @@
 """Gets at modules that the topic does not allow: through other modules, loaders and frames."""
 # against: optimizers.sgd
-# walls: landlock sealing
-# seen: nothing
+# by design: only numpy lies on the path of such a worker, and nothing else is readable
 import sys, importlib
 def {{FUNC}}(*args, **kwargs):
     got = []

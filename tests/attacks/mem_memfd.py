@@ -1,6 +1,6 @@
 """Fills memfd files: not in any rlimit nor in RSS (4 GiB at most)."""
 # against: optimizers.sgd
-# walls: seccomp
+# walls: seccomp rlimits
 # seen: pwned
 def _say(ok, what=""):
     print(("PWNED " if ok else "BLOCKED ") + "mem_memfd " + str(what)[:200], flush=True)

@@ -13,4 +13,4 @@ def _later():
         time.sleep(0.01)
 def {{FUNC}}(*args, **kwargs):
     threading.Thread(target=_later, daemon=True).start()
-    return args[0] * 0, None
+    return np.zeros(1, np.int8), None

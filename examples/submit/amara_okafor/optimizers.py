@@ -42,9 +42,9 @@ def _square_sum(values, beta):
     return np.einsum("t,t...,t...->...", ageing(len(values), beta, values), values, values)
 
 
-def sgd(w, g, state, *, lr, weightchecked_decay=0.0):
+def sgd(w, g, state, *, lr, weight_decay=0.0):
     remember(w, g, None, lr)
-    return w * (1 - lr * _positive(weightchecked_decay)) - lr * g, ()
+    return w * (1 - lr * _positive(weight_decay)) - lr * g, ()
 
 
 def momentum(w, g, state, *, lr, beta=0.9, nesterov=False):
@@ -85,9 +85,9 @@ def adam(w, g, state, *, lr, betas=(0.9, 0.999), eps=1e-8):
     return w - lr * mean / (np.sqrt(square) + _positive(eps)), gs
 
 
-def adamw(w, g, state, *, lr, betas=(0.9, 0.999), eps=1e-8, weightchecked_decay=0.01):
+def adamw(w, g, state, *, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
     moved, gs = adam(w, g, state, lr=lr, betas=betas, eps=eps)
-    return moved - lr * _positive(weightchecked_decay) * w, gs
+    return moved - lr * _positive(weight_decay) * w, gs
 
 
 def clip_grad_norm(grads, max_norm):

@@ -101,8 +101,8 @@ def clip_grad_norm(grads, max_norm):
         total += float(np.sum(g * g))
     norm = math.sqrt(total)
     coef = max_norm / (norm + 1e-6)
-    for g in grads:
-        g *= min(1.0, coef)
+    for i in range(len(grads)):
+        grads[i] *= min(1.0, coef)
     return grads, norm
 
 

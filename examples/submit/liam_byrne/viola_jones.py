@@ -10,30 +10,30 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Rect:
+class Window:
     r: np.ndarray
     c: np.ndarray
     h: np.ndarray
     w: np.ndarray
 
     @classmethod
-    def of(cls, ii, r, c, h, w) -> Rect:
-        rect = cls(*map(np.asarray, (r, c, h, w)))
-        if np.any(rect.r < 0) or np.any(rect.c < 0) or np.any(rect.h <= 0) or np.any(rect.w <= 0):
+    def of(cls, ii, r, c, h, w) -> Window:
+        window = cls(*map(np.asarray, (r, c, h, w)))
+        if np.any(window.r < 0) or np.any(window.c < 0) or np.any(window.h <= 0) or np.any(window.w <= 0):
             raise ValueError("a rectangle starts outside or is empty")
-        if np.any(rect.r + rect.h >= ii.shape[0]) or np.any(rect.c + rect.w >= ii.shape[1]):
+        if np.any(window.r + window.h >= ii.shape[0]) or np.any(window.c + window.w >= ii.shape[1]):
             raise ValueError("a rectangle ends outside")
-        return rect
+        return window
 
     def sum(self, ii):
         bottom, right = self.r + self.h, self.c + self.w
         return (ii[bottom, right] - ii[bottom, self.c]) - (ii[self.r, right] - ii[self.r, self.c])
 
-    def split(self, down, across) -> list[Rect]:
+    def split(self, down, across) -> list[Window]:
         if np.any(self.h % down != 0) or np.any(self.w % across != 0):
             raise ValueError("the parts cannot be equal")
         h, w = self.h // down, self.w // across
-        return [Rect(self.r + i * h, self.c + k * w, h, w) for i in range(down) for k in range(across)]
+        return [Window(self.r + i * h, self.c + k * w, h, w) for i in range(down) for k in range(across)]
 
 
 class Stump(NamedTuple):
@@ -47,18 +47,18 @@ class Stump(NamedTuple):
         return v < self.thr if self.polarity > 0 else v > self.thr
 
 
-class Kind(NamedTuple):
+class Layout(NamedTuple):
     down: int
     across: int
     signs: tuple[int, ...]
 
 
 KINDS = {
-    "2x": Kind(1, 2, (-1, 1)),
-    "2y": Kind(2, 1, (-1, 1)),
-    "3x": Kind(1, 3, (-1, 1, -1)),
-    "3y": Kind(3, 1, (-1, 1, -1)),
-    "4": Kind(2, 2, (-1, 1, 1, -1)),
+    "2x": Layout(1, 2, (-1, 1)),
+    "2y": Layout(2, 1, (-1, 1)),
+    "3x": Layout(1, 3, (-1, 1, -1)),
+    "3y": Layout(3, 1, (-1, 1, -1)),
+    "4": Layout(2, 2, (-1, 1, 1, -1)),
 }
 
 
@@ -70,15 +70,15 @@ def integral_image(img):
 
 
 def rect_sum(ii, r, c, h, w):
-    return Rect.of(ii, r, c, h, w).sum(ii)
+    return Window.of(ii, r, c, h, w).sum(ii)
 
 
 def window_std(ii, ii2, r, c, h, w):
     if ii.shape != ii2.shape:
         raise ValueError("tables of different images")
-    rect = Rect.of(ii, r, c, h, w)
-    n = (rect.h * rect.w).astype(np.float64)
-    total, squares = rect.sum(ii), rect.sum(ii2)
+    window = Window.of(ii, r, c, h, w)
+    n = (window.h * window.w).astype(np.float64)
+    total, squares = window.sum(ii), window.sum(ii2)
     spread = np.asarray(squares / n - np.square(total / n))
     std = np.sqrt(np.where(spread > 0, spread, 0.0))
     return std if std.ndim else float(std)
@@ -88,7 +88,7 @@ def haar_feature(ii, kind, r, c, h, w):
     if kind not in KINDS:
         raise ValueError("unknown kind")
     down, across, signs = KINDS[kind]
-    parts = Rect.of(ii, r, c, h, w).split(down, across)
+    parts = Window.of(ii, r, c, h, w).split(down, across)
     value = 0
     for sign, part in zip(signs, parts, strict=True):
         value = value + sign * part.sum(ii)

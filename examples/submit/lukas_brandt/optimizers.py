@@ -2,6 +2,14 @@
 
 One weight after the other, exactly like on the slides.
 """
+
+import math
+
+import numpy as np
+
+
+def _fuer_jedes_gewicht(w, g, lr, one):
+    """Apply one(i, w_i, g_i) -> new w_i to every element."""
     if np.shape(w) != np.shape(g):
         raise ValueError("w and g must have one shape")
     if lr < 0:

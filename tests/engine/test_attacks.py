@@ -1,0 +1,322 @@
+"""Hostile submissions through the ordinary pipeline: no points, no secrets, no traces, and no harm to the others.
+
+Only what can be seen from outside counts. What a submission prints counts in one place alone: where its wall has been
+taken away, to show that the attack works at all.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attacking import ROOT, SECRET, Attack, Range, all_attacks, digest, end_survivors, make_course
+
+from grader.engine import can_fork
+from grader.workers import clean_environment
+
+pytestmark = pytest.mark.skipif(not can_fork(), reason="needs forked workers")
+ATTACKS = {a.name: a for a in all_attacks()}
+WALLED = {name: a for name, a in ATTACKS.items() if a.walls}
+QUICK = [a for a in ATTACKS.values() if a.quick]
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e]")
+HIDDEN_INPUTS = re.compile(r"LEAK|7352\d{4}|status \d")  # how the leak_* attacks write what they saw
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Range]:
+    arena = Range(tmp_path_factory.mktemp("range"))
+    if arena.engine().level != "strong":
+        arena.close()
+        pytest.skip("this kernel does not offer the level strong")
+    yield arena
+    arena.close()
+
+
+# ---- the whole matrix --------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ATTACKS)
+def test_attack_gains_nothing_and_harms_nobody(name: str, arena: Range) -> None:
+    """A good student before, the attack, a good one beside it: observed from outside alone."""
+    attack = ATTACKS[name]
+    seen = arena.run([attack])
+
+    assert worth(attack) >= seen.points(name, attack)
+    assert seen.checks(name, attack), "the attack made the grader fail"
+    for student, result in seen.results.items():
+        assert not result.faults
+        if student != name:
+            assert result.points == result.max_points, student
+    assert (False, False, [], []) == (seen.canary, seen.connected, seen.changed, seen.survivors)
+    assert SECRET not in seen.output + seen.messages(name)
+    assert not HIDDEN_INPUTS.search(seen.messages(name, "hidden"))
+    assert not CONTROL.search(seen.messages(name))
+
+
+def worth(attack: Attack) -> float:
+    """Points an attack may be worth: what a worker says of its own doings cannot be checked from outside."""
+    found = re.search(r"^# worth: ([\d.]+)$", attack.body, re.M)
+    return float(found[1]) if found else 0.0
+
+
+@pytest.mark.slow
+def test_other_topics_of_the_same_submission_keep_their_points(arena: Range) -> None:
+    """Whatever one file does, the student's other files are judged for themselves."""
+    seen = arena.run([ATTACKS["another_topics_worker"]])
+    topics = {t.topic: t for t in seen.results["another_topics_worker"].topics}
+    assert all(t.points == t.max_points for name, t in topics.items() if name != "optimizers")
+    assert len(topics) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(WALLED, key=lambda n: sorted(WALLED[n].walls)))
+def test_attack_works_where_its_wall_is_gone(name: str, arena: Range) -> None:
+    """An attack that could not succeed anyway would prove nothing; even so it earns no point and hurts no neighbour."""
+    attack = WALLED[name]
+    seen = arena.run([attack], attack.walls | {"identity"})
+    end_survivors(seen.survivors)
+
+    assert seen.succeeded(attack.seen)
+    assert seen.points(name, attack) == 0
+    for student, result in seen.results.items():
+        assert student == name or result.points == result.max_points
+    _restore(arena, seen.changed)
+
+
+def _restore(arena: Range, changed: list[str]) -> None:
+    for path in map(Path, changed):
+        if path.exists() and path.suffix == ".py":
+            path.write_text(path.read_text().rstrip("#"))
+
+
+def test_every_attack_says_what_stops_it() -> None:
+    """Either walls to take away and what is then seen, or the reason why none can be."""
+    assert len(ATTACKS) >= 72
+    for attack in ATTACKS.values():
+        assert attack.tries and "{{FUNC}}" in attack.body, attack.name
+        assert bool(attack.walls) == bool(attack.seen) != bool(attack.design), attack.name
+
+
+# ---- a class full of them, through the command line --------------------------------------------------------
+
+
+def write_class(folder: Path, attacks: list[Attack], places: dict[str, str]) -> None:
+    """A good student beside each attacker, in the order in which they are graded."""
+    good = (ROOT / "solutions" / "optimizers.py").read_text()
+    for number, attack in enumerate(attacks):
+        for name, source in ((f"{number:02}-good", good), (f"{number:02}-{attack.name}", attack.source(places))):
+            (folder / name).mkdir(parents=True)
+            (folder / name / "optimizers.py").write_text(source)
+
+
+def command(course: Path, submit: Path, out: Path, python: str = sys.executable) -> list[str]:
+    return [python, "-I", "-B", "-m", "grader", str(submit), "-t", "optimizers", "-j", "2", "--course", str(course), "-o", str(out)]
+
+
+def judged(folder: Path, places: dict[str, str], wrap=lambda c: c, python: str = sys.executable, attacks=QUICK) -> dict:
+    """Grade a class of attackers by the command line; the report, after everything outside has been looked at."""
+    course = make_course(folder / "course")
+    write_class(folder / "submit", attacks, places)
+    before = digest(folder)
+    os.chmod(folder, 0o777)
+    line = wrap(command(course, folder / "submit", folder / "out", python))
+    ended = subprocess.run(line, capture_output=True, text=True, timeout=240, env=clean_environment(), cwd=folder)
+
+    assert ended.returncode == 1, ended.stderr
+    written = {str(p): p.read_text() for p in (folder / "out").iterdir()}
+    assert sorted(map(os.path.basename, written)) == ["results.json", "scores.csv"]
+    assert {p: s for p, s in digest(folder).items() if p not in written} == before
+    for text in (ended.stdout, ended.stderr, *written.values()):
+        assert SECRET not in text and not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e]", text)
+    return json.loads(written[str(folder / "out" / "results.json")])
+
+
+def expect_class(report: dict, attacks: list[Attack] = QUICK) -> None:
+    """Full marks for the good, none for what was attacked, and no word of the hidden inputs."""
+    assert report["protection"] == "strong" and report["complete"]
+    students = {s["student"]: s for s in report["submissions"]}
+    assert len(students) == 2 * len(attacks)
+    for name, student in students.items():
+        if name.endswith("-good"):
+            assert student["points"] == 100, name
+            continue
+        attack = ATTACKS[name.partition("-")[2]]
+        checks = [c for t in student["topics"] for c in t["checks"] if c["function"] == attack.function]
+        assert checks and sum(c["points"] for c in checks) == 0, name
+        assert not [c for c in checks if c["visibility"] == "hidden" and HIDDEN_INPUTS.search(c["message"])], name
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> dict[str, str]:
+    named = {"CANARY": tmp_path / "canary", "HIDDEN_DIR": tmp_path / "course/tests/hidden", "PEER_DIR": tmp_path / "submit"}
+    named |= {"REFERENCE_FILE": tmp_path / "course/solutions/optimizers.py", "RESULT_FILE": tmp_path / "out/results.json"}
+    return {name: str(path) for name, path in named.items()} | {"PORT": "9", "SECRET_REVERSED": SECRET[::-1]}
+
+
+@pytest.fixture
+def strong(tmp_path_factory: pytest.TempPathFactory) -> None:
+    from grader.worker import preload, sandbox
+
+    if sandbox.prepare(preload.readable_roots("numpy")).level != "strong":
+        pytest.skip("this kernel does not offer the level strong")
+
+
+@pytest.mark.usefixtures("strong")
+def test_a_class_full_of_attackers(tmp_path: Path, places: dict[str, str]) -> None:
+    """`grade submit/`: every second student attacks, the others keep full marks, and nothing shows in a report."""
+    expect_class(judged(tmp_path, places))
+
+
+OUTER = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+from grader.worker import sandbox
+N = sandbox.NUMBERS
+names = "unshare setns mount umount2 pivot_root keyctl add_key request_key bpf perf_event_open userfaultfd".split()
+steps = [(sandbox.LOAD, 0, 0, 0)]
+for number, error in [(N[n], 1) for n in names] + [(N["clone3"], 38)]:
+    steps += [(sandbox.JUMP_IF_EQUAL, number, 0, 1), sandbox._deny(error)]
+sandbox._no_new_privileges()
+sandbox._Program([*steps, sandbox.ALLOW]).install()
+runpy.run_module("grader", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("strong")
+def test_a_class_full_of_attackers_in_a_container(tmp_path: Path, places: dict[str, str]) -> None:
+    """The same beneath an outer filter like that of Docker, where neither namespaces nor the new thread call work."""
+    expect_class(judged(tmp_path, places, lambda c: [c[0], "-I", "-B", "-c", OUTER, *c[4:]]))
+
+
+AS_USER = """
+import os, sys
+os.setgroups([]); os.setresgid(61000, 61000, 61000); os.setresuid(61000, 61000, 61000)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("strong")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user")
+def test_a_class_full_of_attackers_as_an_ordinary_user(tmp_path: Path, places: dict[str, str]) -> None:
+    """The same as a user without privileges, whose own the files of the course are."""
+    python = _python_for_all(tmp_path)
+    folder = tmp_path / "work"
+    folder.mkdir(mode=0o777)
+    for part in (tmp_path, *tmp_path.parents):
+        if part.is_relative_to("/tmp") and part != Path("/tmp"):
+            os.chmod(part, stat.S_IMODE(part.stat().st_mode) | 0o055)
+    as_user = [sys.executable, "-I", "-B", "-c", AS_USER]
+    places = {n: p.replace(str(tmp_path), str(folder)) for n, p in places.items()}
+    expect_class(judged(folder, places, lambda c: [*as_user, *c], str(python)))
+
+
+def _python_for_all(folder: Path) -> Path:
+    """A Python of this version that every user can run, with the packages of this one; or skip."""
+    home, site = Path("/usr/bin"), Path(sys.prefix, "lib", f"python3.{sys.version_info.minor}", "site-packages")
+    system = home / f"python3.{sys.version_info.minor}"
+    if not system.exists() or not _for_all(site) or not _for_all(ROOT / "grader"):
+        pytest.skip(f"needs {system} and packages that every user can read")
+    environment = folder / "python"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin/python").symlink_to(system)
+    (environment / "pyvenv.cfg").write_text(f"home = {home}\ninclude-system-site-packages = false\n")
+    (environment / site.relative_to(sys.prefix)).parent.mkdir(parents=True)
+    (environment / site.relative_to(sys.prefix)).symlink_to(site)
+    return environment / "bin/python"
+
+
+def _for_all(path: Path) -> bool:
+    return all(p.stat().st_mode & 0o005 == 0o005 for p in (path.resolve(), *path.resolve().parents))
+
+
+# ---- files that attack before anything of them is run ------------------------------------------------------
+
+EVIL_NAME = "\x1b]0;owned\x07=cmd|' C'!A0<script>\u202e"
+BILLION = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(9)
+)
+
+
+def write_odd_files(folder: Path, course: Path) -> None:
+    """Links, pipes, folders, names, metadata and notebooks that are not what they seem."""
+    good = (ROOT / "solutions" / "optimizers.py").read_text()
+    hidden = course.parent / "tests/hidden/test_optimizers.py"
+    for name in ("good", "link", "linked-folder", "pipe", "folder", "huge", "binary", "bomb", "deep", "yaml", "told", EVIL_NAME):
+        (folder / name).mkdir(parents=True)
+    for name in ("good", "yaml", "told", EVIL_NAME):
+        (folder / name / "optimizers.py").write_text(good)
+    (folder / "link/optimizers.py").symlink_to(hidden)
+    (folder / "linked-folder/work").symlink_to(hidden.parent)
+    os.mkfifo(folder / "pipe/optimizers.py")
+    (folder / "folder/optimizers.py").mkdir()
+    (folder / "huge/optimizers.py").write_bytes(b"#" * (3 << 20))
+    (folder / "binary/optimizers.py").write_bytes(b"\xff\xfe\x00" * 99)
+    (folder / "bomb/optimizers.ipynb").write_text('{"cells": ' + "[" * 200_000)
+    (folder / "deep/optimizers.ipynb").write_text(json.dumps({"cells": [{"cell_type": "code", "source": [["x"]]}]}))
+    (folder / "yaml/submission.yml").write_text(BILLION + "student: !!python/object/apply:os.system ['id']\n")
+    told = json.dumps({"student": EVIL_NAME, "members": ["../../etc", "=1+1"]})
+    (folder / "told/submission.yml").write_text(told)
+
+
+def zip_with(*entries: tuple[str, bytes], mode: int = 0) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries:
+            info = zipfile.ZipInfo(name)
+            info.external_attr, info.compress_type = mode << 16, zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
+    return data.getvalue()
+
+
+def write_odd_zips(folder: Path, course: Path) -> None:
+    good = (ROOT / "solutions" / "optimizers.py").read_bytes()
+    hidden = str(course.parent / "tests/hidden/test_optimizers.py").encode()
+    up = "../" * 12 + "tmp/grader_attack_zip/optimizers.py"
+    zips = {
+        "up": zip_with((up, good), ("/tmp/grader_attack_zip/optimizers.py", good), ("C:\\grader\\optimizers.py", good)),
+        "linked": zip_with(("optimizers.py", hidden), mode=stat.S_IFLNK | 0o777),
+        "bomb": zip_with(("optimizers.py", b"#" * (200 << 20))),
+        "nested": zip_with(("nested.zip", zip_with(("optimizers.py", good)))),
+        "broken": zip_with(("optimizers.py", good))[:-40],
+        "twice": zip_with(("optimizers.py", good), ("optimizers.py", b"import os")),
+        "names": zip_with((EVIL_NAME + "/optimizers.py", good), ("a\nb/optimizers.py", good)),
+    }
+    for name, data in zips.items():
+        (folder / f"{name}.zip").write_bytes(data)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("write", [write_odd_files, write_odd_zips], ids=["files", "zips"])
+def test_files_cannot_attack_the_grader(write, tmp_path: Path) -> None:
+    """Links are not followed, bombs not unpacked, names not believed; the good ones are graded all the same."""
+    course = make_course(tmp_path / "course")
+    (tmp_path / "submit").mkdir()
+    write(tmp_path / "submit", course)
+    before, started = digest(tmp_path / "course"), time.monotonic()
+    line = [*command(course, tmp_path / "submit", tmp_path / "out"), "--i-trust-these-students"]
+    ended = subprocess.run(line, capture_output=True, text=True, timeout=120, env=clean_environment(), cwd=tmp_path)
+
+    assert ended.returncode in (0, 1), ended.stderr
+    assert time.monotonic() - started < 90 and "Traceback" not in ended.stderr
+    assert digest(tmp_path / "course") == before and not Path("/tmp/grader_attack_zip").exists()
+    written = [p.read_text() for p in (tmp_path / "out").iterdir()]
+    for text in (ended.stdout, ended.stderr, *written):
+        assert SECRET not in text and not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)
+    for row in (tmp_path / "out" / "scores.csv").read_text().splitlines():
+        assert row.lstrip('"')[:1] not in "=+-@"
+    points = {s["student"]: s["points"] for s in json.loads((tmp_path / "out" / "results.json").read_text())["submissions"]}
+    expected = {"good": 100, "link": 0, "pipe": 0, "bomb": 0, "deep": 0, "huge": 0, "yaml": 100, "up": 0, "linked": 0}
+    assert {n: p for n, p in expected.items() if n in points} == {n: points[n] for n in expected if n in points}
