@@ -1,6 +1,6 @@
 """Losses of generative adversarial networks: what the two players minimise, and the steps they take in turn.
 
-A logit is the raw output of a discriminator: the probability that a sample is real is σ(logit) = 1/(1 + e^−logit).
+A logit l is the raw output of a discriminator, and σ(l) = 1/(1 + e^−l) is its probability of "real".
 Everything is NumPy except `gradient_penalty` and `gan_step`, which work on torch tensors.
 Real means target 1, fake means target 0.
 """
@@ -54,7 +54,7 @@ def d_loss(real: np.ndarray, fake: np.ndarray) -> float:
 
     Args:
         real: logits of Nᵣ real samples, float array of any shape with Nᵣ ≥ 1 elements.
-        fake: logits of N_f fake samples, float array of any shape with N_f ≥ 1 elements, of the dtype of real.
+        fake: logits of N_f fake samples, any shape with N_f ≥ 1 elements, of the dtype of real.
 
     Returns:
         −mean log σ(real) − mean log(1 − σ(fake)), as a Python float or 0-d; nothing is halved.
@@ -100,7 +100,7 @@ def logit_grads(real: np.ndarray, fake: np.ndarray) -> dict[str, np.ndarray]:
 
     Args:
         real: logits of Nᵣ real samples, float array of any shape with Nᵣ ≥ 1 elements.
-        fake: logits of N_f fake samples, float array of any shape with N_f ≥ 1 elements, of the dtype of real.
+        fake: logits of N_f fake samples, any shape with N_f ≥ 1 elements, of the dtype of real.
 
     Returns:
         A dict of four new arrays, each of the shape and dtype of the logits it belongs to:
@@ -159,7 +159,7 @@ def lsgan_losses(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
 
     Args:
         real: outputs for real samples, float array of any shape with at least one element.
-        fake: outputs for fake samples, float array of any shape with at least one element, of the dtype of real.
+        fake: outputs for fake samples, any shape with at least one element, of the dtype of real.
 
     Returns:
         (ld, lg), Python floats or 0-d, both to be minimised:
@@ -175,7 +175,7 @@ def wgan_losses(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
 
     Args:
         real: the critic's scores of real samples, float array of any shape with at least one element.
-        fake: its scores of fake samples, float array of any shape with at least one element, of the dtype of real.
+        fake: its scores of fake samples, any shape with at least one element, of the dtype of real.
 
     Returns:
         (ld, lg), Python floats or 0-d, both to be minimised: ld = −mean real + mean fake, lg = −mean fake.
@@ -201,7 +201,7 @@ def gradient_penalty(
         0-d tensor of the dtype of real: the mean over the batch of (‖∇critic(x̂ₙ)‖₂ − 1)² at
         x̂ₙ = uₙ·realₙ + (1 − uₙ)·fakeₙ. The norm of sample n runs over all axes but the first.
         It is differentiable in the critic's parameters: a later backward() gives them a gradient.
-        Through fake no gradient flows back to a generator, and the call itself leaves no gradient in the critic.
+        No gradient flows back through fake to a generator, and the call leaves no gradient in the critic.
         Where the slope is 0, a sample's term is 1 and the gradient is finite.
 
     Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +137,17 @@ def show_error(error: GraderError) -> None:
             say(f"{click.style('help:', fg='cyan')} {words_of(one.help)}")
 
 
+def _own_error(error: Exception) -> GraderError:
+    """Any error in the form of ours; a mistake of the grader itself is told in one line, too."""
+    if isinstance(error, GraderError):
+        return error
+    if isinstance(error, click.ClickException):
+        return _from_click(error)
+    words = printable(f"{type(error).__name__}: {error}")
+    return GraderFault(f"the grader itself failed: {words}", help="run it again with --debug and report that")
+
+
 def _from_click(error: click.ClickException) -> UsageError:
-    """What click has to say, in the form of all errors."""
     path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "grade"
     problem, help = error.format_message(), f"see {path} --help"
     if isinstance(error, click.NoSuchOption):
@@ -159,15 +169,9 @@ def main() -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(EXIT_USAGE)
-    except (click.ClickException, GraderError) as error:
+    except Exception as error:
         if debug:
-            raise
-        own = error if isinstance(error, GraderError) else _from_click(error)
+            traceback.print_exc()
+        own = _own_error(error)
         show_error(own)
         sys.exit(own.exit_code)
-    except Exception as error:  # noqa: BLE001 - a mistake of ours is told in one line, too
-        if debug:
-            raise
-        words = printable(f"{type(error).__name__}: {error}")
-        show_error(GraderFault(f"the grader itself failed: {words}", help="run it again with --debug and report that"))
-        sys.exit(EXIT_FAULT)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from grader import wire
-from grader.session import Answer, Session
+from grader.session import Answer, EngineFault, Session, WorkerDied
 from grader.worker.serve import Server
 
 
@@ -27,15 +27,22 @@ class InMemoryConnection:
     def __init__(self) -> None:
         self.server = Server(lambda parts: self._ask(parts))
         self.answer: Answer | None = None
+        self.died: Exception | None = None
 
     def _ask(self, parts: list[Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
         assert self.answer is not None, "a callback outside a request"
-        answered = self.answer(*_parsed(parts, wire.MAX_REPLY, writable=False))
+        try:
+            answered = self.answer(*_parsed(parts, wire.MAX_REPLY, writable=False))
+        except (WorkerDied, EngineFault) as error:
+            self.died = error  # whatever the submission makes of it on its way out
+            raise
         return _parsed(answered, wire.MAX_REQUEST, writable=True)
 
     def roundtrip(self, parts: list[Any], answer: Answer) -> tuple[dict[str, Any], list[np.ndarray]]:
         self.answer = answer
         reply = self.server.handle(*_parsed(parts, wire.MAX_REQUEST, writable=True))
+        if self.died is not None:
+            raise self.died
         return _parsed(reply, wire.MAX_REPLY, writable=False)
 
     def kill(self) -> None:

@@ -29,7 +29,7 @@ MAX_REQUEST = 1 << 30
 MAX_DEPTH = 32
 MAX_NODES = 100_000
 MAX_TEXT = 1 << 20
-MAX_KEYS = 10_000  # of a dict, unless all are texts: a worker can choose other keys so that their hashes collide
+MAX_KEYS = 2_000  # of a dict, unless all are texts: a worker can choose other keys so that their hashes collide
 MAX_EXTENT = 1 << 31  # product of the non-zero dimensions: shape (2**39, 0) has no bytes, but its sum over axis 1 has
 
 DTYPES = {

@@ -1,6 +1,6 @@
 """Losses of generative adversarial networks: what the two players minimise, and the steps they take in turn.
 
-A logit l is the raw output of a discriminator for one sample; σ(l) = 1/(1 + e^−l).
+A logit l is the raw output of a discriminator, and σ(l) = 1/(1 + e^−l) is its probability of "real".
 Everything is NumPy except `gradient_penalty` and `gan_step`, which work on torch tensors.
 Real means target 1, fake means target 0.
 """

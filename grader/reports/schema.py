@@ -16,7 +16,7 @@ from grader.results import SCHEMA_VERSION, CheckResult, Report, SubmissionResult
 
 FILE = Path(__file__).with_name("results.schema.json")
 SIMPLE = {str: "string", bool: "boolean", float: "number", int: "integer", type(None): "null"}
-UNWRITTEN = {TopicResult: {"output"}}  # fields that stay out of the report
+UNWRITTEN: dict[type, set[str]] = {TopicResult: {"output"}}  # fields that stay out of the report
 OPTIONAL = {"notes"}  # written where there is something to note
 STUDENTS = {"points", "max_points"}  # absent from the hidden checks of a student's bundle
 

@@ -181,14 +181,14 @@ def test_a_class_full_of_attackers(tmp_path: Path, places: dict[str, str]) -> No
 OUTER = """
 import runpy, sys
 sys.argv = sys.argv[1:]
-from grader.worker import sandbox
-N = sandbox.NUMBERS
+from grader.worker import kernel, seccomp
+N = kernel.NUMBERS
 names = "unshare setns mount umount2 pivot_root keyctl add_key request_key bpf perf_event_open userfaultfd".split()
-steps = [(sandbox.LOAD, 0, 0, 0)]
+steps = [(seccomp.LOAD, 0, 0, 0)]
 for number, error in [(N[n], 1) for n in names] + [(N["clone3"], 38)]:
-    steps += [(sandbox.JUMP_IF_EQUAL, number, 0, 1), sandbox._deny(error)]
-sandbox._no_new_privileges()
-sandbox._Program([*steps, sandbox.ALLOW]).install()
+    steps += [(seccomp.JUMP_IF_EQUAL, number, 0, 1), seccomp.deny(error)]
+kernel.no_new_privileges()
+seccomp.Program([*steps, seccomp.ALLOW]).install()
 runpy.run_module("grader", run_name="__main__", alter_sys=True)
 """
 

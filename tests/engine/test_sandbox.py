@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.worker import sandbox
+from grader.worker import kernel, sandbox, seccomp
 from grader.worker.syscalls import AUDIT_ARCH, TABLES
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ import json, os, signal, sys
 spec = json.loads(sys.argv[1])
 sys.path[:0] = [spec["root"]]
 sys.path += [spec["library"]]
-from grader.worker import sandbox
+from grader.worker import kernel, landlock, sandbox, seccomp
 {before}
 walls = sandbox.prepare(spec["readable"], without=frozenset(spec["without"]), _landlock_abi=spec["abi"])
 print(json.dumps({{"level": walls.level, "walls": walls.describe()}}), file=sys.stderr, flush=True)
@@ -499,25 +499,25 @@ def verdict(
     machine: str, number: int, arguments: list[int], sealed: bool = False, arch: int | None = None
 ) -> int:
     """What the kernel would make of a call: the filter's few instructions, run by hand."""
-    steps = sandbox._assemble(machine, sealed)
+    steps = seccomp.assemble(machine, sealed)
     data = {0: number, 4: AUDIT_ARCH[machine] if arch is None else arch}
     data |= {16 + 8 * place: value for place, value in enumerate(arguments)}
     place = accumulator = 0
     while True:
         code, value, if_true, if_false = steps[place]
-        value = OWN if value == sandbox.OWN_PID else value
+        value = OWN if value == seccomp.OWN_PID else value
         place += 1
-        if code == sandbox.RETURN:
+        if code == seccomp.RETURN:
             return value
-        if code == sandbox.LOAD:
+        if code == seccomp.LOAD:
             accumulator = data.get(value, 0)
-        elif code == sandbox.JUMP:
+        elif code == seccomp.JUMP:
             place += value
         else:
             tests = {
-                sandbox.JUMP_IF_EQUAL: accumulator == value,
-                sandbox.JUMP_IF_AT_LEAST: accumulator >= value,
-                sandbox.JUMP_IF_BITS: bool(accumulator & value),
+                seccomp.JUMP_IF_EQUAL: accumulator == value,
+                seccomp.JUMP_IF_AT_LEAST: accumulator >= value,
+                seccomp.JUMP_IF_BITS: bool(accumulator & value),
             }
             place += if_true if tests[code] else if_false
 
@@ -531,8 +531,8 @@ def test_filter_answers_every_call_as_listed(machine: str) -> None:
     """Each number up to the last is allowed, refused, or unknown, exactly as the lists say."""
     table = TABLES[machine]
     names = {number: name for name, number in table.items()}
-    lists = [(sandbox.ALLOWED, ALLOWED), (sandbox.FORBIDDEN, refusal(errno.EPERM))]
-    lists.append((sandbox.WRITES_FILES, refusal(errno.EROFS)))
+    lists = [(seccomp.ALLOWED, ALLOWED), (seccomp.FORBIDDEN, refusal(errno.EPERM))]
+    lists.append((seccomp.WRITES_FILES, refusal(errno.EROFS)))
     expected = {name: answer for listed, answer in lists for name in listed.split()}
     expected |= {"clone3": refusal(errno.ENOSYS), "openat2": refusal(errno.ENOSYS)}
     for number in range(600):
@@ -568,7 +568,7 @@ def test_tables_hold_what_the_filter_names_and_no_more() -> None:
     """A name with a slip would silently stay unfiltered."""
     steps = {"seccomp", "capset", "close_range"}
     steps |= {"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"}
-    used = set(sandbox._rules(sealed=False)) | steps
+    used = set(seccomp.rules(sealed=False)) | steps
     assert set(TABLES["x86_64"]) == used
     assert set(TABLES["aarch64"]) < used
 
@@ -594,8 +594,8 @@ def test_tables_agree_with_the_kernels_headers(machine: str) -> None:
 @pytest.mark.usefixtures("strong")
 def test_kernel_agrees_with_the_filter_run_by_hand() -> None:
     """Every forbidden call, made raw with nonsense for arguments, comes back refused."""
-    numbers = sandbox.NUMBERS
-    for names, error in ((sandbox.FORBIDDEN, errno.EPERM), (sandbox.WRITES_FILES, errno.EROFS)):
+    numbers = kernel.NUMBERS
+    for names, error in ((seccomp.FORBIDDEN, errno.EPERM), (seccomp.WRITES_FILES, errno.EROFS)):
         listed = [numbers[name] for name in names.split() if name in numbers]
         attempt = RAW + f"for number in {listed}:\n    try: call(number, 0, 0, 0)\n"
         attempt += f"    except OSError as e: assert e.errno == {error}, (number, e)\n"
@@ -702,12 +702,12 @@ def test_sealed_worker_works_with_what_it_has(outside: Outside) -> None:
 
 DOCKER = """
 def outer(refused):
-    steps = [(sandbox.LOAD, 0, 0, 0)]
+    steps = [(seccomp.LOAD, 0, 0, 0)]
     for number, error in refused:
-        steps += [(sandbox.JUMP_IF_EQUAL, number, 0, 1), sandbox._deny(error)]
-    sandbox._no_new_privileges()
-    sandbox._Program([*steps, sandbox.ALLOW]).install()
-N = sandbox.NUMBERS
+        steps += [(seccomp.JUMP_IF_EQUAL, number, 0, 1), seccomp.deny(error)]
+    kernel.no_new_privileges()
+    seccomp.Program([*steps, seccomp.ALLOW]).install()
+N = kernel.NUMBERS
 """
 NAMES_DOCKER_REFUSES = (
     "unshare setns mount umount2 pivot_root keyctl add_key request_key bpf perf_event_open userfaultfd"
@@ -737,7 +737,7 @@ def test_outer_filter_is_felt_and_told(expected: str, refused: str) -> None:
 @LINUX_ONLY
 def test_kernel_that_claims_more_than_it_takes_gets_less() -> None:
     """RHEL 9.6 names a version of Landlock without all of its rights: the next older one is used."""
-    before = "sandbox.LANDLOCK_RIGHTS[6] = ((1 << 60) - 1, 3, 3)"
+    before = "landlock.LANDLOCK_RIGHTS[6] = ((1 << 60) - 1, 3, 3)"
     outcome = confined("os.listdir('/etc')", before=before)
     assert outcome.level != "strong" or "ABI 5" in outcome.walls["files"] and not outcome.done
 
@@ -751,7 +751,7 @@ def test_machine_without_proc_still_has_limits(monkeypatch: pytest.MonkeyPatch) 
 
     with monkeypatch.context() as patch:
         patch.setattr("builtins.open", no_proc)
-        status = sandbox._read_status()
+        status = sandbox.read_status()
     limits = sandbox._plan_limits(status, own_user=False)
 
     assert status == {} and limits.size_now is None and limits.data_now and limits.data_now > 1 << 20
@@ -827,6 +827,6 @@ def test_module_works_where_nothing_exists() -> None:
 @LINUX_ONLY
 def test_mac_claims_nothing_that_was_not_seen_to_hold() -> None:
     """Where Seatbelt cannot be called, nothing is claimed for it."""
-    then = "assert b'(subpath \"/usr/lib\")' in s._seatbelt_profile(['/usr/lib'])"
+    then = "assert b'(subpath \"/usr/lib\")' in s.seatbelt.profile_for(['/usr/lib'], [])"
     source = ELSEWHERE.format(root=str(ROOT), absent=[], platform="darwin", name="posix", then=then)
     subprocess.run([sys.executable, "-I", "-B", "-c", source], check=True, timeout=60)
