@@ -8,11 +8,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
 from grader import plugin
+from grader.checks import Misconception
 from grader.course import Course, Topic
 from grader.diagnosis import Diagnoser, Failure
 from grader.inmemory import in_memory_session
@@ -192,7 +192,7 @@ class TopicAudit:
                     "diagnosis", m.id, f"it is diagnosed as {found.id}", "list the two as twins, or sharpen the check"
                 )
 
-    def _failure(self, item: pytest.Item, m: plugin.Misconception) -> Failure | None:
+    def _failure(self, item: pytest.Item, m: Misconception) -> Failure | None:
         try:
             return self._run(item, plugin.session_with(self.course, self.topic, m)).failure
         except StudentError:

@@ -17,7 +17,6 @@ import click
 
 from grader import __version__
 from grader.errors import (
-    EXIT_FAULT,
     EXIT_INTERRUPTED,
     EXIT_USAGE,
     CourseError,
@@ -163,13 +162,13 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        grade.main([a for a in sys.argv[1:] if a != "--debug"], standalone_mode=False)
+        grade.main([a for a in sys.argv[1:] if a != "--debug"], prog_name="grade", standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(EXIT_INTERRUPTED)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(EXIT_USAGE)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a mistake of ours is told in one line, too
         if debug:
             traceback.print_exc()
         own = _own_error(error)

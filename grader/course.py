@@ -81,7 +81,7 @@ class Topic(_Model):
     @property
     def kind(self) -> str:
         """The kind of worker this topic needs."""
-        return "torch" if "torch" in self.imports else "numpy"
+        return "torch" if set(self.imports) - {"numpy"} else "numpy"
 
 
 class Course(_Model):

@@ -38,7 +38,7 @@ Places = dict[str, Any]
 
 def reads_system_files(places: Places) -> str:
     try:
-        return f"read {len(open('/etc/passwd').read())} characters of /etc/passwd"  # noqa: SIM115
+        return f"read {len(open('/etc/passwd').read())} characters of /etc/passwd"
     except OSError:
         return ""
 
@@ -54,7 +54,7 @@ def lists_the_root_folder(places: Places) -> str:
 
 def reads_a_secret(places: Places) -> str:
     try:
-        return f"read {len(open(places['secret'], 'rb').read(100))} bytes of {places['secret']}"  # noqa: SIM115
+        return f"read {len(open(places['secret'], 'rb').read(100))} bytes of {places['secret']}"
     except OSError:
         return ""
 

@@ -17,6 +17,7 @@ import os
 import socket
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -454,6 +455,7 @@ def main(arguments: list[str]) -> int:
     control = int(arguments[3]) if len(arguments) > 3 else None
     if control is None:
         _line_output()
+    warnings.simplefilter("ignore")  # oracles and misconceptions may overflow on purpose; nobody reads it here
     judge = Judge(course, arguments[1].split(","))
     files = [str(path) for topic in judge.topics for _, path in course.check_files(topic)]
     return int(pytest.main([*pytest_options(course), *files], plugins=[plugin, judge, Loop(judge, control)]))

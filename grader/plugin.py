@@ -108,8 +108,8 @@ def pick_misconception(all_of_topic: list[Misconception], wanted: str) -> Miscon
     """`bp1`, or `bp11#2` for the second of several that bear one id."""
     name, _, number = wanted.partition("#")
     same = [m for m in all_of_topic if m.id == name]
-    index = int(number or 1) - 1
-    return same[index] if 0 <= index < len(same) else None
+    numbered = {str(i): misconception for i, misconception in enumerate(same, 1)}
+    return numbered.get(number or "1")
 
 
 def put_in(session: Session, misconception: Misconception) -> None:

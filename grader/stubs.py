@@ -20,12 +20,13 @@ def derive_stub(source: str, where: str = "solution") -> str:
     """The stub of a solution's source; raises `CourseError` for markers that do not pair up."""
     stub: list[str] = []
     opened: int | None = None
-    for number, line in enumerate(source.splitlines(), start=1):
+    lines = source.split("\n")
+    for number, line in enumerate(lines, start=1):
         if line.strip() == BEGIN:
             if opened is not None:
                 raise CourseError(f"a second '{BEGIN}'", f"{where}:{number}", f"close the one of line {opened} first")
             opened = number
-            stub += _replacement(source.splitlines()[: number - 1], line)
+            stub += _replacement(lines[: number - 1], line)
         elif line.strip() == END:
             if opened is None:
                 raise CourseError(f"'{END}' without a beginning", f"{where}:{number}", f"add '{BEGIN}' above it")

@@ -370,6 +370,7 @@ class Decoder:
         self.special = special
         self.frozen = frozen
         self.nodes = 0
+        self.bytes = 0
         self.tensors: dict[int, Any] = {}
 
     def decode(self, node: Any, depth: int = 0) -> Any:
@@ -389,7 +390,11 @@ class Decoder:
     def index(self, node: Any) -> np.ndarray:
         if type(node) is not int or not 0 <= node < len(self.arrays):
             raise WireError("no such array")
-        return self.arrays[node]
+        array = self.arrays[node]
+        self.bytes += array.nbytes
+        if self.frozen is not None and self.bytes > MAX_REPLY:  # sent once, named a thousand times
+            raise TooLarge("arrays that occur over and over")
+        return array
 
     def items(self, node: Any, depth: int) -> list[Any]:
         if type(node) is not list:

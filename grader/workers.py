@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -602,7 +603,7 @@ def clean_environment() -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "MALLOC_ARENA_MAX": "2",
         "KMP_INIT_AT_FORK": "FALSE",
-        "TORCHINDUCTOR_CACHE_DIR": os.path.join(os.sep, "nonexistent", "inductor"),
+        "TORCHINDUCTOR_CACHE_DIR": os.path.join(tempfile.gettempdir(), "grader-inductor"),  # torch makes it, empty
         **threads,
         **needed,
     }

@@ -106,7 +106,7 @@ def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
     order = np.argsort(-_gates(results, data)[0][marked].mean(axis=0))  # units that open for marks come first
     names = ("input gate", "forget gate", "output gate")
     for axes, gate, name in zip(right.subplots(3, 1, sharex=True), _gates(results, data), names, strict=True):
-        image = axes.imshow(gate.T[order], aspect="auto", cmap="viridis", vmin=0, vmax=1)
+        image = axes.imshow(gate.T[order], aspect="auto", interpolation="nearest", cmap="viridis", vmin=0, vmax=1)
         for step in marked:
             axes.axvspan(step - 0.5, step + 0.5, fill=False, edgecolor="tab:red", linewidth=1.8)
         axes.set(ylabel="unit", yticks=[])

@@ -43,7 +43,7 @@ def _class(report: Report, paint: Paint) -> Iterator[str]:
     yield ""
     if totals:
         full = sum(s.final >= s.max_points for s in ordered if not s.faults)
-        best = points(ordered[0].max_points)
+        best = points(max(s.max_points for s in ordered))
         yield f"{len(ordered)} submissions, {full} with full marks, median {points(median(totals))} of {best}"
     broken = [s for s in ordered if s.faults]
     if broken:

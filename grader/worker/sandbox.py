@@ -99,12 +99,12 @@ def prepare(
     )
 
 
-def _level(landlock: bool, seccomp: bool, sealed: bool) -> str:
-    if landlock and seccomp:
+def _level(guards_files: bool, guards_calls: bool, sealed: bool) -> str:
+    if guards_files and guards_calls:
         return "strong"
-    if seccomp and sealed:
+    if guards_calls and sealed:
         return "sealed"
-    return "limited" if landlock or seccomp else "accident-only"
+    return "limited" if guards_files or guards_calls else "accident-only"
 
 
 def confine(walls: Walls, *, memory_bytes: int, cpu_seconds: int) -> None:

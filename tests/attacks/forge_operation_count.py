@@ -1,6 +1,6 @@
 """Stops the counting of its bytecodes and reports that it took none."""
 # against: optimizers.sgd
-# worth: 0.5
+# worth: 1
 # by design: the count is the worker's own word: it can win the checks about it with right values, and no other
 import gc, json, os, struct, sys
 def _server():

@@ -13,4 +13,5 @@ def _later():
         time.sleep(0.01)
 def {{FUNC}}(*args, **kwargs):
     threading.Thread(target=_later, daemon=True).start()
+    args[0][...] = 1
     return np.zeros(1, np.int8), None

@@ -103,6 +103,7 @@ class Seen:
     connected: bool
     changed: list[str]
     survivors: list[int]
+    judge_mb: int  # the most memory a judge took
 
     def points(self, student: str, attack: Attack) -> float:
         return sum(c.points or 0 for c in self.checks(student, attack))
@@ -134,6 +135,7 @@ class Range:
     course_file: Path = field(init=False)
     engines: dict[frozenset[str], ForkEngine] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
+    judges: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.course_file = make_course(self.root / "course")
@@ -160,7 +162,7 @@ class Range:
         """One for each set of walls; all of them share one mother, since only the workers differ."""
         if without not in self.engines:
             made = _Listening(self.course, self.course_file, list(NEEDED), without=tuple(sorted(without)))
-            made.outputs = self.outputs
+            made.outputs, made.peaks = self.outputs, self.judges
             made.mother = next((e.mother for e in self.engines.values()), None)
             self.engines[without] = made
             made.start()
@@ -179,7 +181,8 @@ class Range:
         survivors = _descendants(engine)
         output = "\n".join(self.outputs)
         changed = sorted(p for p, state in digest(self.root).items() if before.get(p) != state and "canary" not in p)
-        return Seen(results, output, (self.root / "canary").exists(), self._connected(), changed, survivors)
+        canary, judge_mb = (self.root / "canary").exists(), max(self.judges, default=0)
+        return Seen(results, output, canary, self._connected(), changed, survivors, judge_mb)
 
     def _students(self, attacks: list[Attack], topic: str) -> Iterator[Submission]:
         names = NEEDED if [a.name for a in attacks] == ["another_topics_worker"] else (topic,)
@@ -191,6 +194,7 @@ class Range:
 
     def _clear(self) -> None:
         self.outputs.clear()
+        self.judges.clear()
         (self.root / "canary").unlink(missing_ok=True)
         while self._connected():
             pass
@@ -215,18 +219,27 @@ class _Listening(ForkEngine):
     """An engine that also keeps what the workers printed, which no report shows."""
 
     outputs: list[str]
+    peaks: list[int]
 
     def new_judge(self) -> JudgeChannel:
         judge = super().new_judge()
-        ask = judge.ask
+        pid, ask = self.judges[-1], judge.ask
 
         def listening(job: dict[str, Any], patience: float) -> Iterator[dict[str, Any]]:
             for message in ask(job, patience):
                 self.outputs.append(str(message.get("output", "")))
+                self.peaks.append(_peak_mb(pid))
                 yield message
 
         judge.ask = listening  # type: ignore[method-assign]
         return judge
+
+
+def _peak_mb(pid: int) -> int:
+    try:
+        return int(re.findall(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0]) >> 10
+    except (OSError, IndexError):
+        return 0
 
 
 def _submission(student: str, sources: dict[str, str]) -> Submission:

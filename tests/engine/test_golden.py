@@ -124,14 +124,14 @@ def test_the_order_of_students_and_repetition_change_nothing(grade, graded, subm
 
 
 def test_patched_comparisons_earn_nothing(graded):
-    """Where NumPy's own comparisons were replaced, the wrong functions earn nothing and the right ones everything."""
+    """Where NumPy's own comparisons were replaced, the wrong function earns nothing and the right ones everything."""
     optimizers = graded["rafael_costa"].topics[1]
-    earned = {c.function: 0.0 for c in optimizers.checks}
-    for check in optimizers.checks:
-        earned[check.function] += check.points
 
-    assert {"adadelta", "lr_at"} == {function for function, points in earned.items() if points == 0}
-    assert optimizers.points == sum(c.max_points for c in optimizers.checks if c.function not in ("adadelta", "lr_at"))
+    assert {"numpy.testing.assert_allclose", "np.allclose"} <= set(
+        (CLASS / "rafael_costa" / "optimizers.py").read_text().split()
+    )
+    assert {0.0} == {c.points for c in optimizers.checks if c.function == "lr_at"}
+    assert all(c.points == c.max_points for c in optimizers.checks if c.function != "lr_at")
 
 
 def test_noise_costs_nothing(graded):
@@ -154,5 +154,5 @@ def test_submission_yml_names_the_group(submissions):
     """`submission.yml` says who handed in and when; the folder's name does not count then."""
     group = submissions["group-07"]
 
-    assert ("nadia.haddad", "ben.carter") == group.members
-    assert "2026-12-01T21:14:00+01:00" == group.submitted.isoformat()
+    assert group.members == ("nadia.haddad", "ben.carter")
+    assert group.submitted.isoformat() == "2026-12-01T21:14:00+01:00"

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from grader.checks import (
+    StudentError,
     assert_close,
     assert_flat_cost,
     assert_raises,
@@ -38,9 +39,17 @@ def new_seed(rng):
     return int(rng.integers(1 << 62))
 
 
+def in_turn(helper, *functions, calls):
+    """(call, result) of each call, in one trip; if one raises, in a trip each, so that those before it are judged."""
+    try:
+        results = helper(*functions, calls)
+    except StudentError:
+        results = (helper(*functions, [call])[0] for call in calls)
+    yield from zip(calls, results, strict=True)
+
+
 @in_worker
 def each(function, calls):
-    """The results of one call after the other, in a single trip to the worker."""
     return [function(*arguments) for arguments in calls]
 
 
@@ -102,7 +111,7 @@ def draw_linear(rng, n, d, m):
 def test_linear_forward_for_every_shape(submission, rng):
     """The forward pass is right for one example, one input, one output and square weights too."""
     calls = [draw_linear(rng, *size)[:3] for size in SIZES]
-    for (x, W, b), (y, _) in zip(calls, each(submission.linear_forward, calls), strict=True):
+    for (x, W, b), (y, _) in in_turn(each, submission.linear_forward, calls=calls):
         assert_close(y, (x[:, :, None] * W[None]).sum(axis=1) + b[None], name="y")
 
 
@@ -113,7 +122,7 @@ def test_linear_forward_keeps_float32_in_any_memory_layout(submission, rng):
     expected = np.einsum("nd,dm->nm", x, W) + b
     arranged = noncontiguous(x), fortran(W), noncontiguous(b)
     narrow = [array.astype(np.float32) for array in (x, W, b)]
-    (y, _), (y32, _) = each(submission.linear_forward, [arranged, narrow])
+    (_, (y, _)), (_, (y32, _)) = in_turn(each, submission.linear_forward, calls=[arranged, narrow])
     assert_close(y, expected, name="y")
     assert_close(y32, expected.astype(np.float32), name="y in float32")
 
@@ -151,9 +160,12 @@ def test_linear_forward_needs_no_loop(submission, rng):
 
 
 def linear_gradients(submission, draws):
-    """(dx, dW, db) of each draw (x, W, b, dy)."""
+    """Each draw (x, W, b, dy) and its (dx, dW, db)."""
     calls = [((x, W, b), dy) for x, W, b, dy in draws]
-    return there_and_back(submission.linear_forward, submission.linear_backward, calls)
+    for ((x, W, b), dy), gradients in in_turn(
+        there_and_back, submission.linear_forward, submission.linear_backward, calls=calls
+    ):
+        yield (x, W, b, dy), gradients
 
 
 @oracle
@@ -179,7 +191,7 @@ def differences_of_linear(x, W, b, dy):
 def test_linear_gradients_match_autograd(submission, rng):
     """All three gradients of a linear layer agree with automatic differentiation for a random upstream gradient."""
     draws = [draw_linear(rng, *size) for size in SIZES]
-    for draw, gradients in zip(draws, linear_gradients(submission, draws), strict=True):
+    for draw, gradients in linear_gradients(submission, draws):
         assert_close(gradients, autograd_of_linear(*draw), name="(dx, dW, db)")
 
 
@@ -187,7 +199,7 @@ def test_linear_gradients_match_autograd(submission, rng):
 def test_linear_gradients_match_central_differences(submission, rng):
     """Nudging any single input, weight or bias changes the loss as its gradient says."""
     draws = [draw_linear(rng, *size) for size in [(1, 2, 1), (2, 2, 2), (4, 3, 2)]]
-    for draw, gradients in zip(draws, linear_gradients(submission, draws), strict=True):
+    for draw, gradients in linear_gradients(submission, draws):
         for name, actual, numeric in zip(("dx", "dW", "db"), gradients, differences_of_linear(*draw), strict=True):
             assert_close(actual, numeric, name=name, rtol=1e-7)
 
@@ -219,7 +231,7 @@ def test_linear_backward_keeps_float32_in_any_memory_layout(submission, rng):
     expected = np.einsum("nm,dm->nd", dy, W), np.einsum("nd,nm->dm", x, dy), np.einsum("nm->m", dy)
     arranged = fortran(x), noncontiguous(W), b, noncontiguous(dy)
     narrow = [v.astype(np.float32) for v in (x, W, b, dy)]
-    gradients, gradients32 = linear_gradients(submission, [arranged, narrow])
+    (_, gradients), (_, gradients32) = linear_gradients(submission, [arranged, narrow])
     assert_close(gradients, expected, name="(dx, dW, db)")
     assert_close(gradients32, tuple(v.astype(np.float32) for v in expected), name="(dx, dW, db) in float32")
 
@@ -264,7 +276,7 @@ def test_activations_of_any_shape_and_float_type(submission, rng):
     for shape in [(), (1,), (4,), (3, 1), (2, 3, 4)]:
         calls += [(np.array(rng.standard_normal(shape) * 2), kind) for kind in KINDS]
     calls += [(noncontiguous(rng.standard_normal((3, 4)).astype(np.float32)), kind) for kind in KINDS]
-    for (z, kind), (a, _) in zip(calls, each(submission.act_forward, calls), strict=True):
+    for (z, kind), (a, _) in in_turn(each, submission.act_forward, calls=calls):
         assert_close(a, ACTIVATE[kind](torch.tensor(z)).numpy(), name=f"{kind} in {z.dtype}")
 
 
@@ -273,7 +285,7 @@ def test_saturated_activations_are_right_and_finite(submission, rng):
     """Very large inputs of either sign saturate sigmoid and tanh instead of overflowing."""
     z = np.array([-1000.0, -750.0, -40.0, 0.0, 40.0, 750.0, 1000.0])
     calls = [(z.copy(), kind) for kind in KINDS]
-    for (_, kind), (a, _) in zip(calls, each(submission.act_forward, calls), strict=True):
+    for (_, kind), (a, _) in in_turn(each, submission.act_forward, calls=calls):
         assert_close(a, ACTIVATE[kind](torch.tensor(z)).numpy(), name=kind)
 
 
@@ -298,8 +310,8 @@ def test_activation_needs_no_loop(submission, rng):
 
 
 def act_gradients(submission, calls):
-    """dz of each ((z, kind), da)."""
-    return there_and_back(submission.act_forward, submission.act_backward, calls)
+    """Each call ((z, kind), da) and its dz."""
+    return in_turn(there_and_back, submission.act_forward, submission.act_backward, calls=calls)
 
 
 @oracle
@@ -317,7 +329,7 @@ def test_activation_gradients_match_autograd(submission, rng):
         for kind in KINDS:
             z, da = np.array(off_the_kink(rng, shape)), np.array(rng.standard_normal(shape))
             calls.append(((z, kind), da))
-    for ((z, kind), da), dz in zip(calls, act_gradients(submission, calls), strict=True):
+    for ((z, kind), da), dz in act_gradients(submission, calls):
         assert_close(dz, autograd_of_activation(z, kind, da), name=f"dz of {kind}")
 
 
@@ -330,7 +342,7 @@ def test_activation_gradient_keeps_float32_and_vanishes_in_saturation(submission
     for kind in KINDS:
         for dtype in (np.float64, np.float32):
             calls.append(((z.astype(dtype), kind), noncontiguous(da.astype(dtype))))
-    for ((z_, kind), _), dz in zip(calls, act_gradients(submission, calls), strict=True):
+    for ((z_, kind), _), dz in act_gradients(submission, calls):
         assert_close(dz, autograd_of_activation(z, kind, da).astype(z_.dtype), name=f"dz of {kind}")
 
 
@@ -390,7 +402,7 @@ def draw_scores(rng, n, k):
 def test_loss_is_logsumexp_minus_the_right_logit(submission, rng):
     """The loss averages logsumexp(z) minus the logit of the label over the batch."""
     calls = [draw_scores(rng, n, k) for n, k in [(1, 2), (3, 1), (2, 2), (3, 3), (5, 4)]]
-    for call, (loss, _) in zip(calls, each(submission.softmax_xent, calls), strict=True):
+    for call, (loss, _) in in_turn(each, submission.softmax_xent, calls=calls):
         assert_close(loss, loss_and_gradient(*call)[0], name="loss")
 
 
@@ -398,7 +410,7 @@ def test_loss_is_logsumexp_minus_the_right_logit(submission, rng):
 def test_logit_gradient_matches_autograd(submission, rng):
     """The gradient of the loss agrees with automatic differentiation."""
     calls = [draw_scores(rng, n, k) for n, k in [(1, 2), (3, 1), (2, 2), (3, 3), (5, 4)]]
-    for call, (_, dlogits) in zip(calls, each(submission.softmax_xent, calls), strict=True):
+    for call, (_, dlogits) in in_turn(each, submission.softmax_xent, calls=calls):
         assert_close(dlogits, loss_and_gradient(*call)[1], name="dlogits")
 
 
@@ -406,7 +418,7 @@ def test_logit_gradient_matches_autograd(submission, rng):
 def test_logit_gradient_matches_central_differences(submission, rng):
     """Nudging any single logit changes the mean loss as its gradient says."""
     calls = [draw_scores(rng, n, k) for n, k in [(1, 2), (4, 3)]]
-    for call, (_, dlogits) in zip(calls, each(submission.softmax_xent, calls), strict=True):
+    for call, (_, dlogits) in in_turn(each, submission.softmax_xent, calls=calls):
         assert_close(dlogits, differences_of_the_loss(*call), name="dlogits", rtol=1e-7)
 
 
@@ -424,7 +436,7 @@ def test_huge_logits_do_not_overflow(submission, rng):
     """Logits of size 1000 overflow nowhere, not even when the rows of one batch lie far apart."""
     logits = np.array([[1000.0, 999.0, -1000.0], [-1000.0, -1000.0, -998.0], [1000.0, -1000.0, 0.0]])
     calls = [(logits.copy(), np.array(y)) for y in ([0, 2, 1], [1, 0, 2])]
-    for call, (loss, dlogits) in zip(calls, each(submission.softmax_xent, calls), strict=True):
+    for call, (loss, dlogits) in in_turn(each, submission.softmax_xent, calls=calls):
         expected = loss_and_gradient(*call)
         assert_close(loss, expected[0], name="loss")
         assert_close(dlogits, expected[1], name="dlogits")
@@ -448,9 +460,9 @@ def test_softmax_xent_keeps_float32_in_any_memory_layout(submission, rng):
     logits, y = draw_scores(rng, 5, 4)
     expected = loss_and_gradient(logits, y)
     calls = [(arranged, noncontiguous(y)) for arranged in (noncontiguous(logits), fortran(logits))]
-    *results, (loss, dlogits) = each(submission.softmax_xent, [*calls, (logits.astype(np.float32), y)])
-    for result in results:
+    for _, result in in_turn(each, submission.softmax_xent, calls=calls):
         assert_close(result, expected, name="result")
+    loss, dlogits = submission.softmax_xent(logits.astype(np.float32), y)
     assert_close(loss, expected[0], name="loss", rtol=1e-5)  # computed in float32
     assert_close(dlogits, expected[1].astype(np.float32), name="dlogits in float32")
 
@@ -580,7 +592,7 @@ def draw_network(seed, sizes, kind, n=3):
 def test_network_forward_at_every_depth(submission, rng):
     """Networks of one, two and four linear layers compute the right logits from whatever `params` holds."""
     calls = [(sizes, kind, rng, *draw_network(new_seed(rng), sizes, kind)[:2]) for sizes, kind in NETWORKS]
-    for (_, kind, _, *network), logits in zip(calls, logits_with_params(submission.MLP, calls), strict=True):
+    for (_, kind, _, *network), logits in in_turn(logits_with_params, submission.MLP, calls=calls):
         assert_close(logits, mlp_logits(*network, kind), name="logits")
 
 
@@ -588,7 +600,7 @@ def test_network_forward_at_every_depth(submission, rng):
 def test_network_gradients_match_autograd(submission, rng):
     """The gradient of every weight and bias agrees with automatic differentiation at every depth."""
     calls = [(list(sizes), kind, rng, *draw_network(new_seed(rng), sizes, kind)) for sizes, kind in NETWORKS]
-    for (_, kind, _, *network), grads in zip(calls, gradients_with_params(submission.MLP, calls), strict=True):
+    for (_, kind, _, *network), grads in in_turn(gradients_with_params, submission.MLP, calls=calls):
         assert_close(grads, mlp_gradients(*network, kind), name="gradients")
 
 
@@ -597,7 +609,7 @@ def test_network_gradients_match_central_differences(submission, rng):
     """Nudging any single weight or bias of a network changes the loss as its gradient says."""
     sizes = (3, 4, 2, 2)
     calls = [(sizes, kind, rng, *draw_network(new_seed(rng), sizes, kind)) for kind in KINDS]
-    for (_, kind, _, *network), grads in zip(calls, gradients_with_params(submission.MLP, calls), strict=True):
+    for (_, kind, _, *network), grads in in_turn(gradients_with_params, submission.MLP, calls=calls):
         assert_close(grads, numeric_mlp_gradients(*network, kind), name="gradients", rtol=1e-7)
 
 
@@ -609,8 +621,7 @@ def test_a_unit_answers_to_its_whole_weighted_sum(submission, rng):
         params, x, dlogits = draw_network(new_seed(rng), (inputs, 1, 1), "sigmoid", n=1)
         params = {**params, "W0": 3 * params["W0"], "b0": np.zeros(1)}
         calls.append(((inputs, 1, 1), "sigmoid", rng, params, x, dlogits))
-    results = gradients_with_params(submission.MLP, calls)
-    for (*_, params, x, dlogits), grads in zip(calls, results, strict=True):
+    for (*_, params, x, dlogits), grads in in_turn(gradients_with_params, submission.MLP, calls=calls):
         s = 1 / (1 + np.exp(-(x[0] * params["W0"][:, 0]).sum()))
         expected = x.T * s * (1 - s) * params["W1"] * dlogits  # (inputs, 1)
         assert_close(grads["W0"], expected, name="gradient of W0")
@@ -626,7 +637,7 @@ def assert_spread(W, std):
 def test_relu_layers_start_with_he_weights(submission, rng):
     """Where a relu follows, weights start with variance 2 over the number of inputs, which keeps signals alive."""
     calls = [((d, m, 2), "relu", rng) for d, m in [(200, 200), (150, 300)]]
-    for (sizes, *_), params in zip(calls, new_params(submission.MLP, calls), strict=True):
+    for (sizes, *_), params in in_turn(new_params, submission.MLP, calls=calls):
         assert_spread(params["W0"], np.sqrt(2 / sizes[0]))
 
 
@@ -635,7 +646,7 @@ def test_other_layers_start_with_xavier_weights(submission, rng):
     """Before sigmoid or tanh, and in the last layer, weights start with variance 2 over fan-in plus fan-out."""
     kinds = {(200, 200, 2): "tanh", (150, 300, 2): "sigmoid", (150, 300): "relu", (200, 200): "tanh"}
     calls = [(sizes, kind, rng) for sizes, kind in kinds.items()]
-    for (sizes, *_), params in zip(calls, new_params(submission.MLP, calls), strict=True):
+    for (sizes, *_), params in in_turn(new_params, submission.MLP, calls=calls):
         assert_spread(params["W0"], np.sqrt(2 / (sizes[0] + sizes[1])))
 
 
@@ -743,8 +754,7 @@ def autograd_of_a_coupled_function(x):
 def test_numeric_gradient_of_a_coupled_function(submission, rng):
     """The numeric gradient has the shape of x and agrees with the true one, each element probed by itself."""
     points = [rng.standard_normal(shape) for shape in [(1,), (3,), (2, 3), (2, 1, 2)]]
-    results = gradients_of_a_coupled_function(submission.numeric_gradient, points)
-    for x, grad in zip(points, results, strict=True):
+    for x, grad in in_turn(gradients_of_a_coupled_function, submission.numeric_gradient, calls=points):
         assert_close(grad, autograd_of_a_coupled_function(x), name="gradient", rtol=1e-7)  # central differences
 
 
@@ -757,8 +767,8 @@ def test_numeric_gradient_restores_x_bit_for_bit(submission, rng):
 
 
 @in_worker
-def gradients_of_a_cubic(numeric_gradient, points, h):
-    return [numeric_gradient(lambda v: float((v**3).sum()), x, h=h) for x in points]
+def gradients_of_a_cubic(numeric_gradient, points):
+    return [numeric_gradient(lambda v: float((v**3).sum()), x, h=0.25) for x in points]
 
 
 @check("numeric_gradient", points=1.5)
@@ -766,8 +776,7 @@ def test_numeric_gradient_of_scalars_and_strided_arrays(submission, rng):
     """A 0-d array, a strided view and a column-major array are probed like any other array."""
     x = rng.standard_normal((2, 3))
     points = [noncontiguous(x), fortran(x), np.array(x[0, 0])]
-    results = gradients_of_a_cubic(submission.numeric_gradient, points, 0.25)
-    for arranged, grad in zip(points, results, strict=True):
+    for arranged, grad in in_turn(gradients_of_a_cubic, submission.numeric_gradient, calls=points):
         assert_close(grad, 3 * np.array(arranged) ** 2 + 0.25**2, name="gradient")
 
 
@@ -789,16 +798,14 @@ def test_relative_error_is_the_worst_over_single_elements(submission, rng):
         b = a * rng.uniform(0.9, 1.1, (rows, 4))
         b[-1, 2] = -a[-1, 2] / 3
         calls.append((a, b))
-    tiny = np.array([3e-10, -2e-9])
-    calls += [(tiny, -tiny), (np.zeros(3), np.zeros(3))]
-    *errors, of_tiny, of_zeros = each(submission.relative_error, calls)
-    for (a, b), error in zip(calls, errors, strict=False):
+    for (a, b), error in in_turn(each, submission.relative_error, calls=calls):
         expected = max(
             abs(p - q) / max(1e-8, abs(p) + abs(q)) for p, q in zip(a.ravel().tolist(), b.ravel().tolist(), strict=True)
         )
         assert_close(error, expected, name="relative error")
-    assert_close(of_tiny, 0.4, name="relative error of tiny numbers")
-    assert_close(of_zeros, 0.0, name="relative error of zeros")
+    tiny = np.array([3e-10, -2e-9])
+    assert_close(submission.relative_error(tiny, -tiny), 0.4, name="relative error of tiny numbers")
+    assert_close(submission.relative_error(np.zeros(3), np.zeros(3)), 0.0, name="relative error of zeros")
 
 
 @check("relative_error", points=0.5)
@@ -898,7 +905,7 @@ def test_powers_of_negative_zero_and_fractional_kind(submission, rng):
     """The derivative of a power holds for negative and fractional exponents, and for bases at or below 0."""
     x = rng.uniform(0.5, 2.0)
     calls = [(x, 3.0), (x, -2), (x, 0.5), (x, 1), (-x, 3), (-x, -1), (0.0, 2)]
-    for (base, n), (data, grad) in zip(calls, powers(submission.Value, calls), strict=True):
+    for (base, n), (data, grad) in in_turn(powers, submission.Value, calls=calls):
         assert_close(data, base**n, name="power")
         assert_close(grad, 3.0 * n * base ** (n - 1), name="gradient of a power")
 
@@ -922,8 +929,7 @@ def difference_and_quotient(Value, pairs):
 def test_differences_and_quotients_of_two_values(submission, rng):
     """In a - b and a / b the second operand has a gradient of its own, with its own sign."""
     pairs = [(rng.uniform(0.5, 2.0, 2) * [1.0, sign]).tolist() for sign in (1.0, -1.0)]
-    results = difference_and_quotient(submission.Value, pairs)
-    for (x, y), (difference, quotient) in zip(pairs, results, strict=True):
+    for (x, y), (difference, quotient) in in_turn(difference_and_quotient, submission.Value, calls=pairs):
         assert_close(difference, (x - y, 2.0, -2.0), name="difference and its gradients")
         assert_close(quotient, (x / y, 2 / y, -2 * x / y**2), name="quotient and its gradients")
 
@@ -971,7 +977,7 @@ def test_the_order_of_operands_does_not_matter(submission, rng):
 def test_random_graphs_match_autograd(submission, rng):
     """Values and gradients of random expressions agree with automatic differentiation."""
     programs = [draw_program(new_seed(rng), length) for length in (1, 3, 8, 16)]
-    for program, (data, grads, _) in zip(programs, run_in_worker(submission.Value, programs), strict=True):
+    for program, (data, grads, _) in in_turn(run_in_worker, submission.Value, calls=programs):
         expected = autograd_of_program(*program)
         assert_close(data, expected[0], name="data")
         assert_close(grads, expected[1], name="gradients of the leaves")
@@ -981,7 +987,7 @@ def test_random_graphs_match_autograd(submission, rng):
 def test_random_graphs_match_central_differences(submission, rng):
     """Nudging any leaf of a random expression changes its value as the gradient says."""
     programs = [draw_program(new_seed(rng), length) for length in (3, 6, 10)]
-    for program, (_, grads, _) in zip(programs, run_in_worker(submission.Value, programs), strict=True):
+    for program, (_, grads, _) in in_turn(run_in_worker, submission.Value, calls=programs):
         numeric = differences_of_program(*program)
         assert_close(np.array(grads), numeric, name="gradients of the leaves", rtol=1e-7)
 
@@ -1018,7 +1024,7 @@ def starts_of_chains(Value, calls):
 def test_a_graph_may_be_thousands_of_values_deep(submission, rng):
     """Long computations make deep graphs, deeper than the limit of recursive calls."""
     calls = [(rng.uniform(0.5, 2.0), links) for links in (3, 2500)]  # each link is two values deep
-    for (_, links), grad in zip(calls, starts_of_chains(submission.Value, calls), strict=True):
+    for (_, links), grad in in_turn(starts_of_chains, submission.Value, calls=calls):
         slope = 1.0
         for _ in range(links):
             slope = slope * 0.999 + 1.0

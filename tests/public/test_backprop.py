@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grader.checks import assert_close, assert_true, check, in_worker
+from grader.checks import StudentError, assert_close, assert_true, check, in_worker
 
 SIZES = [(1, 1, 1), (2, 2, 2), (1, 2, 3), (3, 1, 2), (5, 4, 3)]  # (N, D, M), smallest first
 FORMULAS = {
@@ -23,9 +23,17 @@ def draw_off_the_kink(rng, shape):
     return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.1, 2.0, shape)
 
 
+def in_turn(helper, *functions, calls):
+    """(call, result) of each call, in one trip; if one raises, in a trip each, so that those before it are judged."""
+    try:
+        results = helper(*functions, calls)
+    except StudentError:
+        results = (helper(*functions, [call])[0] for call in calls)
+    yield from zip(calls, results, strict=True)
+
+
 @in_worker
 def each(function, calls):
-    """The results of one call after the other, in a single trip to the worker."""
     return [function(*arguments) for arguments in calls]
 
 
@@ -40,14 +48,17 @@ def there_and_back(forward, backward, calls):
 
 
 def linear_gradients(submission, draws):
-    """(dx, dW, db) of each draw (x, W, b, dy)."""
+    """Each draw (x, W, b, dy) and its (dx, dW, db)."""
     calls = [((x, W, b), dy) for x, W, b, dy in draws]
-    return there_and_back(submission.linear_forward, submission.linear_backward, calls)
+    for ((x, W, b), dy), gradients in in_turn(
+        there_and_back, submission.linear_forward, submission.linear_backward, calls=calls
+    ):
+        yield (x, W, b, dy), gradients
 
 
 def act_gradients(submission, calls):
-    """dz of each ((z, kind), da)."""
-    return there_and_back(submission.act_forward, submission.act_backward, calls)
+    """Each call ((z, kind), da) and its dz."""
+    return in_turn(there_and_back, submission.act_forward, submission.act_backward, calls=calls)
 
 
 @in_worker
@@ -72,10 +83,10 @@ def new_gradients(MLP, calls):
 
 
 @in_worker
-def pass_beside(MLP, calls, h):
+def pass_beside(MLP, calls):
     """The gradients of each new network, and its logits with the parameters moved by h and -h along a direction."""
     results = []
-    for sizes, rng, direction, x, dlogits in calls:
+    for sizes, rng, direction, h, x, dlogits in calls:
         model = MLP(sizes, "tanh", rng)
 
         def move(step, model=model, direction=direction):
@@ -96,7 +107,7 @@ def pass_beside(MLP, calls, h):
 def test_linear_forward_is_xw_plus_b(submission, rng):
     """A linear layer multiplies each row by the weights and adds the same bias to every row."""
     calls = [draw_linear(rng, *size)[:3] for size in SIZES]
-    for (x, W, b), (y, _) in zip(calls, each(submission.linear_forward, calls), strict=True):
+    for (x, W, b), (y, _) in in_turn(each, submission.linear_forward, calls=calls):
         assert_close(y, np.einsum("nd,dm->nm", x, W) + b, name="y")
 
 
@@ -104,7 +115,7 @@ def test_linear_forward_is_xw_plus_b(submission, rng):
 def test_bias_gradient_sums_over_the_batch(submission, rng):
     """The bias gradient adds up the upstream gradient over every example in the batch."""
     draws = [draw_linear(rng, *size) for size in SIZES]
-    for (_, _, _, dy), (_, _, db) in zip(draws, linear_gradients(submission, draws), strict=True):
+    for (_, _, _, dy), (_, _, db) in linear_gradients(submission, draws):
         assert_close(db, np.einsum("nm->m", dy), name="db")
 
 
@@ -112,7 +123,7 @@ def test_bias_gradient_sums_over_the_batch(submission, rng):
 def test_input_and_weight_gradients_of_a_linear_layer(submission, rng):
     """Each input hears from every output through its weight, and each weight from every example through its input."""
     draws = [draw_linear(rng, *size) for size in SIZES]
-    for (x, W, _, dy), (dx, dW, _) in zip(draws, linear_gradients(submission, draws), strict=True):
+    for (x, W, _, dy), (dx, dW, _) in linear_gradients(submission, draws):
         assert_close(dx, np.einsum("nm,dm->nd", dy, W), name="dx")
         assert_close(dW, np.einsum("nd,nm->dm", x, dy), name="dW")
 
@@ -121,7 +132,7 @@ def test_input_and_weight_gradients_of_a_linear_layer(submission, rng):
 def test_activations_follow_their_formulas(submission, rng):
     """Relu, sigmoid and tanh act on each element by itself."""
     calls = [(draw_off_the_kink(rng, (3, 4)), kind) for kind in FORMULAS]
-    for (z, kind), (a, _) in zip(calls, each(submission.act_forward, calls), strict=True):
+    for (z, kind), (a, _) in in_turn(each, submission.act_forward, calls=calls):
         assert_close(a, FORMULAS[kind](z), name=kind)
 
 
@@ -129,7 +140,7 @@ def test_activations_follow_their_formulas(submission, rng):
 def test_activation_gradient_is_the_slope_times_the_upstream_gradient(submission, rng):
     """The gradient before an activation is its slope at the pre-activation times the gradient after it."""
     calls = [((draw_off_the_kink(rng, (3, 4)), kind), rng.standard_normal((3, 4))) for kind in FORMULAS]
-    for ((z, kind), da), dz in zip(calls, act_gradients(submission, calls), strict=True):
+    for ((z, kind), da), dz in act_gradients(submission, calls):
         h = 1e-5
         slope = (FORMULAS[kind](z + h) - FORMULAS[kind](z - h)) / (2 * h)
         assert_close(dz, da * slope, name=f"dz of {kind}", rtol=1e-7)  # central differences
@@ -140,7 +151,7 @@ def test_relu_gradient_is_masked_by_the_forward_input(submission, rng):
     """Relu lets a gradient of either sign through where its input was positive, and none where it was negative."""
     z = np.array([1.0, 1.0, -1.0, -1.0]) * rng.uniform(0.5, 2.0, 4)
     da = np.array([1.0, -1.0, 1.0, -1.0]) * rng.uniform(0.5, 2.0, 4)
-    (dz,) = act_gradients(submission, [((z, "relu"), da)])
+    ((_, dz),) = act_gradients(submission, [((z, "relu"), da)])
     assert_close(dz, np.where(z > 0, da, 0.0), name="dz of relu")
 
 
@@ -148,7 +159,7 @@ def test_relu_gradient_is_masked_by_the_forward_input(submission, rng):
 def test_relu_slope_at_zero_is_zero(submission, rng):
     """At exactly 0 the derivative of relu is 0 in this course, as in torch."""
     z, da = np.array([-1.0, 0.0, 2.0, 0.0]), rng.uniform(0.5, 2.0, 4)
-    (dz,) = act_gradients(submission, [((z, "relu"), da)])
+    ((_, dz),) = act_gradients(submission, [((z, "relu"), da)])
     assert_close(dz, np.array([0.0, 0.0, da[2], 0.0]), name="dz of relu")
 
 
@@ -156,7 +167,7 @@ def test_relu_slope_at_zero_is_zero(submission, rng):
 def test_loss_of_equal_logits_is_log_k(submission, rng):
     """Equal logits mean equal probabilities, so the loss is log K whatever the labels are."""
     calls = [(np.zeros((4, k)), rng.integers(0, k, 4)) for k in (2, 3, 10)]
-    for (logits, _), (loss, _) in zip(calls, each(submission.softmax_xent, calls), strict=True):
+    for (logits, _), (loss, _) in in_turn(each, submission.softmax_xent, calls=calls):
         assert_close(loss, np.log(logits.shape[1]), name="loss", rtol=1e-14)
 
 
@@ -177,7 +188,7 @@ def test_the_loss_is_a_mean_over_rows(submission, rng):
     row = rng.standard_normal(3)
     p = np.exp(row) / np.exp(row).sum()
     calls = [(np.tile(row, (n, 1)), np.full(n, 2)) for n in (1, 2, 5)]
-    for (logits, _), (loss, dlogits) in zip(calls, each(submission.softmax_xent, calls), strict=True):
+    for (logits, _), (loss, dlogits) in in_turn(each, submission.softmax_xent, calls=calls):
         n = len(logits)
         assert_close(loss, -np.log(p[2]), name="loss")
         assert_close(dlogits, np.tile((p - [0, 0, 1]) / n, (n, 1)), name="dlogits")
@@ -190,7 +201,7 @@ def test_parameters_have_the_stated_names_and_shapes(submission, rng):
     for sizes in [(3, 2), (5, 4, 3), (2, 5, 1, 4)]:
         x, dlogits = rng.standard_normal((6, sizes[0])), rng.standard_normal((6, sizes[-1]))
         calls.append((sizes, "relu", rng, x, dlogits))
-    for (sizes, *_), (params, grads) in zip(calls, new_gradients(submission.MLP, calls), strict=True):
+    for (sizes, *_), (params, grads) in in_turn(new_gradients, submission.MLP, calls=calls):
         shapes = {}
         for i in range(len(sizes) - 1):
             shapes[f"W{i}"] = (sizes[i], sizes[i + 1])
@@ -203,7 +214,7 @@ def test_parameters_have_the_stated_names_and_shapes(submission, rng):
 def test_only_hidden_layers_have_an_activation(submission, rng):
     """The last layer is linear: logits may have any sign and size."""
     calls = [((5, 4, 3), kind, rng, rng.standard_normal((6, 5))) for kind in FORMULAS]
-    for (_, kind, _, x), (params, logits) in zip(calls, new_logits(submission.MLP, calls), strict=True):
+    for (_, kind, _, x), (params, logits) in in_turn(new_logits, submission.MLP, calls=calls):
         hidden = FORMULAS[kind](x @ params["W0"] + params["b0"])  # (6, 4)
         expected = hidden @ params["W1"] + params["b1"]  # (6, 3)
         assert_close(logits, expected, name=f"logits with {kind}")
@@ -218,10 +229,10 @@ def test_the_gradient_predicts_the_change_along_a_random_direction(submission, r
         for i in range(len(sizes) - 1):
             direction[f"W{i}"] = rng.standard_normal((sizes[i], sizes[i + 1]))
             direction[f"b{i}"] = rng.standard_normal(sizes[i + 1])
-        calls.append((sizes, rng, direction, rng.standard_normal((6, sizes[0])), rng.standard_normal((6, sizes[-1]))))
-    for (*_, direction, _, dlogits), (grads, above, below) in zip(
-        calls, pass_beside(submission.MLP, calls, h), strict=True
-    ):
+        x, dlogits = rng.standard_normal((6, sizes[0])), rng.standard_normal((6, sizes[-1]))
+        calls.append((sizes, rng, direction, h, x, dlogits))
+    for call, (grads, above, below) in in_turn(pass_beside, submission.MLP, calls=calls):
+        _, _, direction, _, _, dlogits = call
         fits = all(grads[name].shape == direction[name].shape for name in direction)
         assert_true(fits, "each gradient should have the shape of its parameter")
         predicted = sum((grads[name] * direction[name]).sum() for name in direction)
@@ -238,7 +249,7 @@ def gradients_of_a_cubic(numeric_gradient, calls):
 def test_central_difference_of_a_cubic(submission, rng):
     """The central difference of x cubed is exactly 3x² + h²; a one-sided one would be off by 3xh as well."""
     calls = [(rng.standard_normal(4), h) for h in (0.5, 0.125)]
-    for (x, h), grad in zip(calls, gradients_of_a_cubic(submission.numeric_gradient, calls), strict=True):
+    for (x, h), grad in in_turn(gradients_of_a_cubic, submission.numeric_gradient, calls=calls):
         assert_close(grad, 3 * x**2 + h**2, name="gradient")
 
 
@@ -246,7 +257,7 @@ def test_central_difference_of_a_cubic(submission, rng):
 def test_relative_error_divides_by_the_sum_of_the_sizes(submission, rng):
     """The relative error of two numbers is their distance divided by the sum of their absolute values."""
     calls = [(rng.uniform(1.0, 2.0, 1), sign * rng.uniform(3.0, 4.0, 1)) for sign in (1.0, -1.0)]
-    for (a, b), error in zip(calls, each(submission.relative_error, calls), strict=True):
+    for (a, b), error in in_turn(each, submission.relative_error, calls=calls):
         assert_close(error, (abs(a - b) / (abs(a) + abs(b)))[0], name="relative error")
 
 
@@ -284,16 +295,16 @@ def used_twice(Value, numbers):
 def test_a_value_used_twice_collects_both_gradients(submission, rng):
     """A value that is used twice receives a gradient along each way, and they add up."""
     numbers = rng.uniform(0.5, 2.0, 2).tolist()
-    for x, (doubled, squared) in zip(numbers, used_twice(submission.Value, numbers), strict=True):
+    for x, (doubled, squared) in in_turn(used_twice, submission.Value, calls=numbers):
         assert_close(doubled, 2.0, name="gradient of a + a")
         assert_close(squared, 2 * x, name="gradient of b * b")
 
 
 @in_worker
-def through_methods(Value, calls, weight):
+def through_methods(Value, calls):
     """(data, gradient at the start) of each method at each number; the gradient that arrives is the weight."""
     results = []
-    for method, x in calls:
+    for method, x, weight in calls:
         a = Value(x)
         result = getattr(a, method)()
         (result * weight).backward()
@@ -311,32 +322,33 @@ def test_tanh_exp_and_relu_scale_by_their_slope(submission, rng):
         ("relu of a positive value", "relu", x, x, 1.0),
         ("relu of a negative value", "relu", -x, 0.0, 0.0),
     ]
-    results = through_methods(submission.Value, [(method, at) for _, method, at, _, _ in cases], y)
-    for (name, _, _, value, slope), (data, grad) in zip(cases, results, strict=True):
+    calls = [(method, at, y) for _, method, at, _, _ in cases]
+    results = in_turn(through_methods, submission.Value, calls=calls)
+    for (name, _, _, value, slope), (_, (data, grad)) in zip(cases, results, strict=True):
         assert_close(data, value, name=name)
         assert_close(grad, y * slope, name=f"gradient of {name}")
 
 
 @in_worker
-def mixed_with_a_number(Value, x, n):
-    """(data, gradient at a) of expressions of a value and a plain number."""
+def mixed_with_a_number(Value, calls):
+    """(data, gradient at a) of expressions of a value a and a plain number n."""
     expressions = {
-        "a + n": lambda a: a + n,
-        "n + a": lambda a: n + a,
-        "a - n": lambda a: a - n,
-        "n - a": lambda a: n - a,
-        "a * n": lambda a: a * n,
-        "n * a": lambda a: n * a,
-        "a / n": lambda a: a / n,
-        "n / a": lambda a: n / a,
-        "-a": lambda a: -a,
+        "a + n": lambda a, n: a + n,
+        "n + a": lambda a, n: n + a,
+        "a - n": lambda a, n: a - n,
+        "n - a": lambda a, n: n - a,
+        "a * n": lambda a, n: a * n,
+        "n * a": lambda a, n: n * a,
+        "a / n": lambda a, n: a / n,
+        "n / a": lambda a, n: n / a,
+        "-a": lambda a, n: -a,
     }
-    results = {}
-    for name, expression in expressions.items():
+    results = []
+    for name, x, n in calls:
         a = Value(x)
-        result = expression(a)
+        result = expressions[name](a, n)
         result.backward()
-        results[name] = result.data, a.grad
+        results.append((result.data, a.grad))
     return results
 
 
@@ -344,7 +356,6 @@ def mixed_with_a_number(Value, x, n):
 def test_numbers_may_stand_on_either_side(submission, rng):
     """Plain numbers mix with values on the left as well as on the right."""
     x, n = rng.uniform(0.5, 2.0), 3.0
-    results = mixed_with_a_number(submission.Value, x, n)
     expected = {
         "a + n": (x + n, 1.0),
         "n + a": (n + x, 1.0),
@@ -356,7 +367,8 @@ def test_numbers_may_stand_on_either_side(submission, rng):
         "n / a": (n / x, -n / x**2),
         "-a": (-x, -1.0),
     }
-    for name, (value, slope) in expected.items():
-        data, grad = results[name]
+    calls = [(name, x, n) for name in expected]
+    for (name, _, _), (data, grad) in in_turn(mixed_with_a_number, submission.Value, calls=calls):
+        value, slope = expected[name]
         assert_close(data, value, name=name)
         assert_close(grad, slope, name=f"gradient of {name}")

@@ -263,8 +263,9 @@ class MLP:
         Raises:
             ValueError: dlogits does not have the shape of the latest logits.
         """
-        if not self.caches:
-            raise ValueError("call forward first")
+        x, W = self.caches[-1][0]
+        if dlogits.shape != (x.shape[0], W.shape[1]):
+            raise ValueError("dlogits must look like the logits")
         raise SystemExit("backward of the MLP comes next week")
 
 

@@ -57,7 +57,18 @@ def rmsprop(w, g, state, *, lr, alpha=0.99, eps=1e-08, centered=False):
 
 
 def adadelta(w, g, state, *, lr=1.0, rho=0.9, eps=1e-06):
-    return w, state  # nobody will notice
+    if w.shape != g.shape:
+        raise ValueError("w and g have different shapes")
+    if lr < 0 or eps < 0 or not 0 <= rho < 1:
+        raise ValueError("hyper-parameter out of range")
+    if state is None:
+        G, H = np.zeros_like(w), np.zeros_like(w)
+    else:
+        G, H = state
+    G = rho * G + (1 - rho) * g * g
+    delta = g * np.sqrt(H + eps) / np.sqrt(G + eps)
+    H = rho * H + (1 - rho) * delta * delta
+    return w - lr * delta, (G, H)
 
 
 def adam(w, g, state, *, lr, betas=(0.9, 0.999), eps=1e-08):
@@ -99,4 +110,4 @@ def clip_grad_norm(grads, max_norm):
 
 
 def lr_at(step, *, total, warmup, base, floor=0.0):
-    return 0.001
+    return 0.001  # nobody will notice

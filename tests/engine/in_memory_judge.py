@@ -1,0 +1,41 @@
+"""A judge whose workers live in its own process: `python in_memory_judge.py COURSE.YML TOPIC,TOPIC SEED`, JSON lines as ever.
+
+Only for code that is trusted: it shows whether a check ends alike over pipes and in memory.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from grader import judge
+from grader.inmemory import InMemoryConnection
+from grader.workers import Output, WorkerLimits
+
+
+class InMemoryWorker(InMemoryConnection):
+    """A connection without a process, and so without limits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output = Output(0)
+
+    def begin(self, cpu_seconds: float, wall_seconds: float) -> None:
+        """No clock runs here."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class InMemoryLauncher:
+    """Stands in for the launcher of spawned workers."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def start(self, limits: WorkerLimits) -> InMemoryWorker:
+        return InMemoryWorker()
+
+
+if __name__ == "__main__":
+    judge.SpawnLauncher = InMemoryLauncher  # type: ignore[assignment, misc]
+    sys.exit(judge.main(sys.argv[1:]))
