@@ -36,7 +36,9 @@ def main() -> int:
         fresh = FRESH / seconds_of_pytest(files[:FRESH], topic)
     per_core = ours / cores
     print(f"{topic}: {copies} submissions on {cores} core(s)")
-    print(f"walled workers, after start-up   {ours:7.2f} a second   {per_core:6.2f} a second and core (target {TARGET:g})")
+    print(
+        f"walled workers, after start-up   {ours:7.2f} a second   {per_core:6.2f} a second and core (target {TARGET:g})"
+    )
     print(f"a fresh pytest process each      {fresh:7.2f} a second   {fresh:6.2f} a second and core")
     print(f"ratio per core                   {per_core / fresh:7.1f}")
     return 0 if per_core >= TARGET else 1
@@ -75,7 +77,9 @@ def seconds_of_pytest(files: list[Path], topic: str) -> float:
     start = time.perf_counter()
     for file in files:
         command = [sys.executable, "-m", "pytest", "-q", *checks, "--submission", str(file)]
-        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        subprocess.run(
+            command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
     return time.perf_counter() - start
 
 

@@ -111,7 +111,10 @@ class TopicAudit:
         for name, outcome in self._outcomes(self.reference).items():
             if outcome.verdict is not Verdict.PASS:
                 yield self._complaint(
-                    "reference", name, f"the reference ends {outcome.verdict}: {outcome.text}", "one of the two is wrong"
+                    "reference",
+                    name,
+                    f"the reference ends {outcome.verdict}: {outcome.text}",
+                    "mend one of the two",
                 )
 
     def stub_fails(self) -> Iterator[Complaint]:
@@ -122,7 +125,10 @@ class TopicAudit:
         for name, outcome in self._outcomes(stub).items():
             if outcome.verdict is not Verdict.MISSING:
                 yield self._complaint(
-                    "stub", name, f"the stub ends {outcome.verdict}, not missing", "let the check call what it judges first"
+                    "stub",
+                    name,
+                    f"the stub ends {outcome.verdict}, not missing",
+                    "call what it judges first",
                 )
 
     def stub_matches(self) -> Iterator[Complaint]:
@@ -130,7 +136,9 @@ class TopicAudit:
         stub, solution = (public_names(s) for s in (self._source("exercises", f"{self.topic.name}.py"), self.reference))
         for name in sorted(stub.keys() | solution.keys()):
             if stub.get(name) != solution.get(name):
-                yield self._complaint("names", name, "stub and solution differ here", "move the markers, then make stubs")
+                yield self._complaint(
+                    "names", name, "stub and solution differ here", "run: make stubs"
+                )
 
     def functions_exist(self) -> Iterator[Complaint]:
         """Each check grades a name of the solution."""
@@ -152,14 +160,18 @@ class TopicAudit:
             for name in sorted(lost ^ stated_losses(source)):
                 verb = "loses" if name in lost else "is said to lose"
                 problem = f"the variant {path.stem} {verb} it"
-                yield self._complaint("variants", name, problem, "a right solution lost points, or its first line is old")
+                yield self._complaint(
+                    "variants", name, problem, "mend the check, or the first line"
+                )
 
     def misconceptions_die(self) -> Iterator[Complaint]:
         """Each misconception fails the check meant for it, and is diagnosed as itself or a listed twin."""
         names = {item.name for item in self.items}
         for m in self.misconceptions:
             if m.caught_by not in names:
-                yield self._complaint("misconceptions", m.id, f"no check '{m.caught_by}'", "name the check meant for it")
+                yield self._complaint(
+                    "misconceptions", m.id, f"no check '{m.caught_by}'", "name its check"
+                )
                 continue
             item = next(item for item in self.items if item.name == m.caught_by)
             if self._run(item, plugin.session_with(self.course, self.topic, m)).verdict is Verdict.PASS:
@@ -276,5 +288,3 @@ def matrix(audit: TopicAudit) -> str:
     width = max((len(name) for name in audit.kills.by_check), default=0)
     rows = {name: " ".join(sorted(set(killed))) or "(nothing)" for name, killed in audit.kills.by_check.items()}
     return "\n".join(f"  {name:<{width}}  {killed}" for name, killed in rows.items())
-
-

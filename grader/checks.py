@@ -318,7 +318,9 @@ def assert_raises(error: type[Exception], function: Callable[..., Any], *args: A
     except StudentError as raised:
         if isinstance(raised, error):
             return
-        if raised.wall or any(raised.is_a(n) for n in ("NotImplementedError", "MissingName", "Forbidden", "MemoryError")):
+        if raised.wall or any(
+            raised.is_a(n) for n in ("NotImplementedError", "MissingName", "Forbidden", "MemoryError")
+        ):
             raise  # a verdict of its own, whatever was asked for
         text = f"raised {raised.type_name}, expected {name}"
         raise CheckFailed(text, f"a bad argument should raise {name}, another error was raised") from None

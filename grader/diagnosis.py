@@ -127,8 +127,16 @@ def _transforms(e: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
     if e.ndim == 2 and e.shape[0] != 1 != e.shape[1]:
         yield "transposed", "The result is transposed.", e.T
     for n in sorted({n for n in e.shape if n > 2}):
-        yield "sum-for-mean", "Every value is too large by the length of an axis: a mean is asked for, not a sum.", e * n
-        yield "mean-for-sum", "Every value is too small by the length of an axis: a sum is asked for, not a mean.", e / n
+        yield (
+            "sum-for-mean",
+            "Too large by the length of an axis: a mean is asked for, not a sum.",
+            e * n,
+        )
+        yield (
+            "mean-for-sum",
+            "Too small by the length of an axis: a sum is asked for, not a mean.",
+            e / n,
+        )
 
 
 def _rounded(a: np.ndarray, e: np.ndarray) -> Diagnosis | None:

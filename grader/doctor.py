@@ -364,12 +364,18 @@ def attack(as_json: bool = False) -> int:
     """`grade doctor --attack`: the corpus where a checkout is at hand, the probes as submissions elsewhere."""
     corpus = Path(__file__).parents[1] / "tests" / "engine" / "test_attacks.py"
     if corpus.is_file() and not as_json:
-        command = [sys.executable, "-m", "pytest", "-q", "-k", "gains_nothing", "-m", "slow or not slow", str(corpus)]
-        return EXIT_HELD if subprocess.run(command, cwd=corpus.parents[2], check=False).returncode == 0 else EXIT_OPEN
+        return _corpus(corpus)
     if not can_fork():
         raise GraderError("workers cannot be forked here", help="grade on Linux: WSL2 or a container will do")
     kinds = preload.KINDS[:1] if as_json else preload.KINDS  # one document
     return max(_tell(examine_worker(kind), as_json, f"{kind} workers, ") for kind in kinds)
+
+
+def _corpus(tests: Path) -> int:
+    """Each hostile submission through the whole pipeline, between two good ones."""
+    click.echo(f"grading the submissions of {tests.parents[1] / 'attacks'}: this takes some minutes", err=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-k", "gains_nothing", "-m", "slow or not slow", str(tests)]
+    return EXIT_HELD if subprocess.run(command, cwd=tests.parents[2], check=False).returncode == 0 else EXIT_OPEN
 
 
 def _tell(found: Diagnosis, as_json: bool, title: str = "") -> int:

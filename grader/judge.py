@@ -227,9 +227,7 @@ class Judge:
             return replace(outcome, failure=recorder.failed_by(outcome.text))
         return outcome
 
-    def _run_item(
-        self, item: pytest.Item, session: Session, recorder: Recorder | None = None
-    ) -> BaseException | None:
+    def _run_item(self, item: pytest.Item, session: Session, recorder: Recorder | None = None) -> BaseException | None:
         """What a check raised. One that asks for our fixtures alone is called directly: pytest's set-up and reports
         would be a fifth of the cost of grading."""
         self.current, self.raised = session, None

@@ -66,17 +66,20 @@ def train(submission, data, progress):
             codes.append(submission.gaussian_ll(z, mu, logvar))
             draws.append(logits)
             bounds.append(submission.elbo(test, logits, mu, logvar))
-        steps = torch.linspace(-2.2, 2.2, 11, dtype=torch.float64)
-        # the two latent dimensions that the encoder uses most
-        busy = np.argsort(-mu.var(axis=0))[:2]
-        grid = torch.zeros(11, 11, data["z"], dtype=torch.float64)
-        grid[:, :, busy[0]], grid[:, :, busy[1]] = steps[:, None], steps[None]
-        pictures = torch.sigmoid(model.decode(grid.reshape(121, -1))).reshape(11, 11, -1).numpy()
+        corners = [int((mu**2).sum(axis=1).argmax())]  # four test digits whose codes lie far apart
+        while len(corners) < 4:
+            apart = np.linalg.norm(mu[:, None] - mu[corners], axis=2).min(axis=1)
+            corners.append(int(apart.argmax()))
+        across = np.linspace(0, 1, 10)[None, :, None]
+        above, below = (mu[i] * (1 - across) + mu[j] * across for i, j in (corners[:2], corners[2:]))
+        down = np.linspace(0, 1, 10)[:, None, None]
+        grid = torch.from_numpy(above * (1 - down) + below * down).reshape(100, -1)
+        pictures = torch.sigmoid(model.decode(grid)).reshape(10, 10, -1).numpy()
     return {
         "losses": losses,
         "mu": mu,
         "logvar": logvar,
-        "logits": np.stack(draws[:10]).astype(np.float32),
+        "logits": np.stack(draws[:10]),
         "bounds": np.stack(bounds[:10]),
         "iwae": submission.iwae_bound(np.stack(joints), np.stack(codes)),
         "pictures": pictures,
@@ -127,11 +130,12 @@ def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
         axes.axis("off")
     pictures = np.asarray(results["pictures"])
     side = len(pictures)
-    sheet = pictures.reshape(side, side, 8, 8).transpose(0, 2, 1, 3).reshape(8 * side, 8 * side)
+    tiles = np.pad(pictures.reshape(side, side, 8, 8), ((0, 0), (0, 0), (1, 1), (1, 1)))
+    sheet = tiles.transpose(0, 2, 1, 3).reshape(10 * side, 10 * side)
     axes = right.subplots()
     axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=1)
     axes.axis("off")
-    axes.set_title("The decoder over a grid of codes:\nthe two busiest dimensions, -2.2 to 2.2", fontsize=10)
+    axes.set_title("The decoder over a grid of codes between\nthose of four new digits (the corners)", fontsize=10)
 
 
 figure_of = figure  # `draw` calls its canvas figure

@@ -151,19 +151,7 @@ def test_misconceptions_name_checks_that_exist(topic):
     path = f"tests/hidden/misconceptions/{topic}.py"
     if not (ROOT / path).is_file():
         pytest.skip("reported by the test of files")
-    tree = ast.parse(source(path))
-    constants = {
-        node.targets[0].id: node.value.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and isinstance(node.value, ast.Constant)
-    }
-    caught_by = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "misconception":
-            (value,) = [k.value for k in node.keywords if k.arg == "caught_by"]
-            caught_by.add(constants[value.id] if isinstance(value, ast.Name) else ast.literal_eval(value))
+    caught_by = {m.caught_by for m in imported(path).MISCONCEPTIONS}
 
     assert caught_by
     assert set() == caught_by - {name for name, *_ in all_checks(topic)}

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toys import TOY, submission_of
 
 from grader.course import Course, load_course
 from grader.engine import Engine, make_engine
 from grader.grading import grade_many
 from grader.results import SubmissionResult, TopicResult
-
-from toys import TOY, submission_of
-
 
 
 @pytest.hookimpl(hookwrapper=True)

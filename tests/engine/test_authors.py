@@ -242,7 +242,7 @@ def test_checks_of_the_toy_course_are_collected_as_checks():
 
 def with_misconception(replaces: str, factory: str) -> Submission:
     scope: dict[str, object] = {}
-    exec(factory, scope)  # noqa: S102
+    exec(factory, scope)
     session = in_memory_session({"sums.py": SOLUTION}, "sums", [], [])
     plugin.put_in(session, Misconception("x", "X.", "test_x", (), replaces, scope["make"]))  # type: ignore[arg-type]
     return Submission(session)

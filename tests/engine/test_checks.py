@@ -685,7 +685,7 @@ def test_misconceptions_are_checked_where_they_are_written(bad):
 def test_misconceptions_register_in_their_own_file():
     """The marked functions of a file stand in its MISCONCEPTIONS, in order, with what they replace."""
     scope: dict[str, Any] = {"misconception": misconception}
-    exec(  # noqa: S102
+    exec(
         "@misconception('a1', 'One.', caught_by='test_a')\ndef f(x): return 1\n"
         "@misconception('a2', 'Two.', caught_by='test_b', twins=['a1'], replaces='Value')\ndef g(reference): return reference\n",
         scope,

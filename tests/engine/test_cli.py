@@ -190,7 +190,7 @@ def test_warnings_are_told_where_nothing_is_found(toy_copy):
     assert "warning: submit/eve/more: a symbolic link is not followed" in done.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals here")
 def test_ctrl_c_keeps_what_is_finished(toy_copy, seconds):
     """Ctrl-C exits with 130; what is finished is shown and written, and the report says that it is not complete."""
     sleep = "import time\ntime.sleep(1000)\n"

@@ -12,7 +12,7 @@ from toys import check_named, grade_course
 from grader.checks import Misconception, Seen
 from grader.diagnosis import Diagnoser, Failure, same
 
-ENTRIES = '''
+ENTRIES = """
 from grader.checks import misconception
 
 
@@ -36,7 +36,7 @@ def counter_from_zero(reference):
             self.value = 0
 
     return Counter
-'''
+"""
 
 
 @pytest.fixture

@@ -41,7 +41,9 @@ def test_stub_is_missing_everywhere(grade_source, toy):
     assert "double is not written yet" == check_named(result, "test_double_small").message
 
 
-@pytest.mark.parametrize("body", ["return x * 3", "return None", "return x[None] * 2", "return x * np.nan", "x *= 2; return x"])
+@pytest.mark.parametrize(
+    "body", ["return x * 3", "return None", "return x[None] * 2", "return x * np.nan", "x *= 2; return x"]
+)
 def test_wrong_values_are_wrong(grade_source, reference_source, body):
     """A wrong value, shape or type, nan, or a change of the argument costs the checks that see it."""
     result = grade_source(reference_source + f"\ndef double(x):\n    if not x.size: raise ValueError\n    {body}\n")
@@ -166,9 +168,13 @@ def test_state_of_an_earlier_check_is_judged_again_in_a_fresh_worker(grade_sourc
 
 def test_dataclass_state_and_objects_work(grade_source, reference_source):
     """A class that is a dataclass stays an object, and a module with annotations from the future loads."""
-    source = "from __future__ import annotations\n" + reference_source + (
-        "\nfrom dataclasses import dataclass\n@dataclass\nclass Counter:\n    value: int\n"
-        "    def step(self) -> int:\n        self.value += 1\n        return self.value\n"
+    source = (
+        "from __future__ import annotations\n"
+        + reference_source
+        + (
+            "\nfrom dataclasses import dataclass\n@dataclass\nclass Counter:\n    value: int\n"
+            "    def step(self) -> int:\n        self.value += 1\n        return self.value\n"
+        )
     )
     expect(grade_source(source))
 

@@ -129,7 +129,11 @@ def test_no_process_outlives_its_run():
     time.sleep(0.3)
 
     assert mine
-    assert not [p for p in mine if Path(f"/proc/{p}").exists() and "Z" not in Path(f"/proc/{p}/stat").read_text().split(") ")[1][:1]]
+    assert not [
+        p
+        for p in mine
+        if Path(f"/proc/{p}").exists() and "Z" not in Path(f"/proc/{p}/stat").read_text().split(") ")[1][:1]
+    ]
 
 
 def test_a_fault_that_stays_is_reported_not_scored(monkeypatch, tmp_path):

@@ -254,7 +254,7 @@ def test_unary_operators_conversions_and_orderings_are_forwarded(s):
 
     assert ((-v).data, (+v).data, abs(v).data) == (1.5, -1.5, 1.5)
     assert (float(v), int(v)) == (-1.5, -1)
-    assert [v < 0, v <= -1.5, v > 0, v >= -1.5, v > 5, 0 > v] == [True, True, False, True, False, True]  # noqa: SIM300
+    assert [v < 0, v <= -1.5, v > 0, v >= -1.5, v > 5, 0 > v] == [True, True, False, True, False, True]
     assert (np.float64(1.0) > v, np.float64(-9.0) > v) == (True, False)
 
 

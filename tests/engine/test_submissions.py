@@ -364,7 +364,7 @@ def test_a_path_that_cannot_be(find):
         find(Path("a\0b"))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="needs a user who is not root")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_unreadable_folder(find, tmp_path):
     """A folder without rights is an error where it was given, and a warning where it is one of a class."""
     root = write(tmp_path / "submit", ann__toy=CODE, bob__toy=CODE)
@@ -433,7 +433,7 @@ def test_symlinks_are_not_followed(find, tmp_path):
     assert sum("a symbolic link is not followed" in w for w in found.warnings) == 3
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 def test_fifos_block_nothing(find, tmp_path):
     """A named pipe is left out, wherever it lies and whatever its name."""
     root = write(tmp_path / "submit", ann__second=CODE, bob__toy=CODE)
@@ -687,7 +687,7 @@ def test_odd_names_of_folders(find, tmp_path, name, shown):
     assert sorted(["alice", shown]) == [s.student for s in found.submissions]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs names that are no UTF-8")
+@pytest.mark.skipif(sys.platform != "linux", reason="names are always text here")
 def test_names_that_are_no_text(find, tmp_path):
     """A folder whose name is no UTF-8 is listed under a name that every report can hold."""
     root = write(tmp_path / "submit", ann__toy=CODE)

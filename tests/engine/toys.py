@@ -27,7 +27,9 @@ def check_named(result: TopicResult, name: str) -> CheckResult:
     return next(c for c in result.checks if c.id.endswith(f"::{name}"))
 
 
-def grade_course(root: Path, sources: dict[str, str | None], topics: tuple[str, ...] = ("toy",)) -> dict[str, SubmissionResult]:
+def grade_course(
+    root: Path, sources: dict[str, str | None], topics: tuple[str, ...] = ("toy",)
+) -> dict[str, SubmissionResult]:
     """Grade sources of the first topic with the course in `root`, by processes of its own."""
     course = load_course(root / "course.yml")
     engine = make_engine(course, root / "course.yml", list(topics))

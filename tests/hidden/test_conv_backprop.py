@@ -7,16 +7,18 @@ import torch
 from torch.nn import functional
 
 from grader.checks import (
+    StudentError,
     assert_close,
     assert_flat_cost,
     assert_pure,
-    assert_raises,
     assert_true,
     central_differences,
     check,
     fortran,
+    in_worker,
     noncontiguous,
     observe,
+    oracle,
 )
 
 
@@ -68,6 +70,53 @@ EDGES = [
 SMALL, LARGE = Case(2, 1, 5, 6, 3, 3, 2, 2, 1), Case(3, 2, 7, 8, 5, 3, 2, 2, 1)  # for cost: same kernel
 
 
+def in_turn(helper, *functions, calls):
+    """(call, result) of each call, in one trip; if one raises, in a trip each, so that those before it are judged."""
+    try:
+        results = helper(*functions, calls)
+    except StudentError:
+        results = (helper(*functions, [call])[0] for call in calls)
+    yield from zip(calls, results, strict=True)
+
+
+@in_worker
+def each(function, calls):
+    return [function(*arguments) for arguments in calls]
+
+
+@in_worker
+def there_and_back(forward, backward, calls):
+    """What backward returns for the upstream gradient and the cache that forward made of these arguments."""
+    results = []
+    for arguments, upstream in calls:
+        _, cache = forward(*arguments)
+        results.append(backward(upstream, cache))
+    return results
+
+
+@in_worker
+def errors_of(function, calls):
+    """What each call raised, as the names of its class and its bases; None where it returned."""
+    raised = []
+    for arguments in calls:
+        try:
+            function(*arguments)
+            raised.append(None)
+        except Exception as error:
+            names = [base.__name__ for base in type(error).__mro__]
+            if {"NotImplementedError", "MissingName", "Forbidden", "MemoryError"} & set(names):
+                raise  # a verdict of its own
+            raised.append(names)
+    return raised
+
+
+def assert_each_refused(function, calls):
+    """Every one of these calls must raise ValueError."""
+    for names in errors_of(function, calls):
+        assert_true(names is not None, "a bad argument should raise ValueError, but a value was returned")
+        assert_true("ValueError" in names, "a bad argument should raise ValueError, another error was raised")
+
+
 def draw(rng, case):
     """Images, filters and biases of one layer."""
     n, c, h, w, f, kh, kw, _, _ = case
@@ -79,14 +128,28 @@ def leaf(array):
     return torch.from_numpy(np.array(array, order="C")).requires_grad_()
 
 
-def conv(x, w, b, stride, pad):
+def torch_conv(x, w, b, stride, pad):
     """The layer as torch computes it, NumPy in and out."""
     x, w, b = (torch.from_numpy(np.array(a, order="C")) for a in (x, w, b))
     return functional.conv2d(x, w, b, stride=stride, padding=pad).numpy()
 
 
+conv = oracle(torch_conv)
+
+
+def new_seed(rng):
+    """A seed for an oracle that draws for itself, so that it draws once for all students."""
+    return int(rng.integers(1 << 62))
+
+
 def gradients(x, w, b, stride, pad, rng):
     """A random cotangent of the layer's output and torch's gradients of x, w and b for it."""
+    return seeded_gradients(x, w, b, stride, pad, new_seed(rng))
+
+
+@oracle
+def seeded_gradients(x, w, b, stride, pad, seed):
+    rng = np.random.default_rng(seed)
     leaves = leaf(x), leaf(w), leaf(b)
     y = functional.conv2d(*leaves, stride=stride, padding=pad)
     dy = rng.standard_normal(y.shape)
@@ -94,11 +157,10 @@ def gradients(x, w, b, stride, pad, rng):
     return dy, dx.numpy(), dw.numpy(), db.numpy()
 
 
+@oracle
 def unfold(x, kh, kw, stride, pad):
     """The matrix of windows as torch lays it out, in this course's order of rows and columns."""
-    columns = functional.unfold(
-        torch.from_numpy(np.array(x, order="C")), (kh, kw), stride=stride, padding=pad
-    )
+    columns = functional.unfold(torch.from_numpy(np.array(x, order="C")), (kh, kw), stride=stride, padding=pad)
     return columns.numpy().transpose(0, 2, 1).reshape(-1, x.shape[1] * kh * kw)
 
 
@@ -115,6 +177,22 @@ def output_aliases(seen):
 
 def pool(x, k, stride, pad, rng):
     """Torch's max pooling: output, a random cotangent, and the gradient of x for it."""
+    return seeded_pool(x, k, stride, pad, new_seed(rng))
+
+
+@oracle
+def pool_differences(x, k, stride, pad, dy):
+    """The gradient of x for the cotangent dy by central differences."""
+
+    def product(v):
+        return (torch.from_numpy(np.array(dy)) * functional.max_pool2d(torch.from_numpy(v), k, stride, pad)).sum()
+
+    return central_differences(product, x)
+
+
+@oracle
+def seeded_pool(x, k, stride, pad, seed):
+    rng = np.random.default_rng(seed)
     x = leaf(x)
     y = functional.max_pool2d(x, k, stride, pad)
     dy = rng.standard_normal(y.shape)
@@ -125,52 +203,38 @@ def pool(x, k, stride, pad, rng):
 # ---------------------------------------------------------------------------------------------- output size
 
 
+@in_worker
+def sizes_by_name(conv_out_size, calls):
+    return [conv_out_size(n, k, stride=stride, pad=pad) for n, k, stride, pad in calls]
+
+
 @check("conv_out_size", points=1.5)
 def test_output_size_counts_positions_for_any_stride_and_padding(submission):
     """The size is the number of steps that keep the kernel inside the padded input, and it is an integer."""
-    for n in (4, 7, 8):
-        for k, stride, pad in [(1, 1, 0), (3, 1, 1), (2, 2, 0), (3, 2, 1), (4, 3, 1), (1, 5, 2), (4, 4, 0)]:
-            size = submission.conv_out_size(n, k, stride=stride, pad=pad)
-            positions = range(0, n + 2 * pad - k + 1, stride)
-            assert_close(size, len(positions), name="size", dtype=False)
-            assert_true(isinstance(size, int | np.integer), "a size should be an integer, usable in range()")
+    kernels = [(1, 1, 0), (3, 1, 1), (2, 2, 0), (3, 2, 1), (4, 3, 1), (1, 5, 2), (4, 4, 0)]
+    calls = [(n, *kernel) for n in (4, 7, 8) for kernel in kernels]
+    for (n, k, stride, pad), size in in_turn(sizes_by_name, submission.conv_out_size, calls=calls):
+        positions = range(0, n + 2 * pad - k + 1, stride)
+        assert_close(size, len(positions), name="size", dtype=False)
+        assert_true(isinstance(size, int | np.integer), "a size should be an integer, usable in range()")
 
 
 @check("conv_out_size", points=1.5)
 def test_output_size_with_dilation_counts_the_span_of_the_kernel(submission):
     """With dilation d the k taps of a kernel span d (k - 1) + 1 pixels, and all of them must lie inside."""
-    for n, k, stride, pad, d in [
-        (5, 2, 1, 0, 2),
-        (7, 3, 1, 0, 3),
-        (9, 3, 2, 1, 2),
-        (12, 4, 3, 2, 3),
-        (6, 1, 2, 0, 4),
-    ]:
+    calls = [(5, 2, 1, 0, 2), (7, 3, 1, 0, 3), (9, 3, 2, 1, 2), (12, 4, 3, 2, 3), (6, 1, 2, 0, 4)]
+    for (n, k, stride, pad, d), size in in_turn(each, submission.conv_out_size, calls=calls):
         taps = d * np.arange(k)
         positions = [p for p in range(0, n + 2 * pad, stride) if p + taps[-1] < n + 2 * pad]
-        assert_close(submission.conv_out_size(n, k, stride, pad, d), len(positions), name="size", dtype=False)
+        assert_close(size, len(positions), name="size", dtype=False)
 
 
 @check("conv_out_size", points=1.5)
 def test_output_size_refuses_what_does_not_fit(submission):
     """Where the kernel fits nowhere, however near the miss, or an argument makes no sense, raise ValueError."""
-    for n, k, stride, pad, d in [
-        (3, 4, 1, 0, 1),
-        (3, 4, 2, 0, 1),
-        (4, 9, 3, 2, 1),
-        (4, 3, 1, 0, 2),
-        (5, 3, 4, 0, 3),
-    ]:
-        assert_raises(ValueError, submission.conv_out_size, n, k, stride, pad, d)
-    for k, stride, pad, d in [
-        (0, 1, 0, 1),
-        (3, 0, 0, 1),
-        (3, -1, 0, 1),
-        (3, 1, -1, 1),
-        (3, 1, 0, 0),
-        (3, 1, 0, -1),
-    ]:
-        assert_raises(ValueError, submission.conv_out_size, 9, k, stride, pad, d)
+    misses = [(3, 4, 1, 0, 1), (3, 4, 2, 0, 1), (4, 9, 3, 2, 1), (4, 3, 1, 0, 2), (5, 3, 4, 0, 3)]
+    senseless = [(0, 1, 0, 1), (3, 0, 0, 1), (3, -1, 0, 1), (3, 1, -1, 1), (3, 1, 0, 0), (3, 1, 0, -1)]
+    assert_each_refused(submission.conv_out_size, [*misses, *((9, *bad) for bad in senseless)])
 
 
 # ---------------------------------------------------------------------------------- correlation, convolution
@@ -188,11 +252,11 @@ def test_correlation_of_any_sizes_and_dtype(submission, rng):
     ]:
         x, w = rng.standard_normal(shape), rng.standard_normal(kernel)
         expected = conv(x[None, None], w[None, None], np.zeros(1), 1, 0)[0, 0]
-        assert_close(
-            assert_pure(submission.correlate2d, x, w, name="correlation"), expected, name="correlation"
-        )
-        assert_close(submission.correlate2d(noncontiguous(x), fortran(w)), expected, name="of a strided view")
-        single = submission.correlate2d(x.astype(np.float32), w.astype(np.float32))
+        result = assert_pure(submission.correlate2d, x, w, name="correlation")
+        assert_close(result, expected, name="correlation")
+        calls = [(noncontiguous(x), fortran(w)), (x.astype(np.float32), w.astype(np.float32))]
+        (_, strided), (_, single) = in_turn(each, submission.correlate2d, calls=calls)
+        assert_close(strided, expected, name="of a strided view")
         assert_close(single, expected.astype(np.float32), name="float32 correlation")
 
 
@@ -219,63 +283,55 @@ def test_convolution_flips_the_kernel_along_both_axes(submission, rng):
         x, w = rng.standard_normal(shape), rng.standard_normal(kernel)
         flipped = np.array(w[::-1, ::-1])
         expected = conv(x[None, None], flipped[None, None], np.zeros(1), 1, 0)[0, 0]
-        assert_close(
-            assert_pure(submission.convolve2d, x, w, name="convolution"), expected, name="convolution"
-        )
-        assert_close(submission.convolve2d(noncontiguous(x), fortran(w)), expected, name="of a strided view")
-        single = submission.convolve2d(x.astype(np.float32), w.astype(np.float32))
+        result = assert_pure(submission.convolve2d, x, w, name="convolution")
+        assert_close(result, expected, name="convolution")
+        calls = [(noncontiguous(x), fortran(w)), (x.astype(np.float32), w.astype(np.float32))]
+        (_, strided), (_, single) = in_turn(each, submission.convolve2d, calls=calls)
+        assert_close(strided, expected, name="of a strided view")
         assert_close(single, expected.astype(np.float32), name="float32 convolution")
 
 
 @check("convolve2d", points=0.5)
 def test_convolution_refuses_a_kernel_larger_than_the_image(submission, rng):
     """A kernel that is larger than the image along either axis has no valid position: raise ValueError."""
-    for kernel in [(5, 1), (1, 4), (5, 4)]:
-        x, w = rng.standard_normal((4, 3)), rng.standard_normal(kernel)
-        assert_raises(ValueError, submission.convolve2d, x, w)
+    kernels = [(5, 1), (1, 4), (5, 4)]
+    calls = [(rng.standard_normal((4, 3)), rng.standard_normal(kernel)) for kernel in kernels]
+    assert_each_refused(submission.convolve2d, calls)
 
 
 # ------------------------------------------------------------------------------------------- forward pass
 
 
+def judge_layer(submission, rng, cases):
+    """Compare y with torch's for each of the cases."""
+    calls = [(*draw(rng, case), case.stride, case.pad) for case in cases]
+    for layer, (y, _) in in_turn(each, submission.conv2d_forward, calls=calls):
+        assert_close(y, conv(*layer), name="y")
+
+
 @check("conv2d_forward", points=1)
 def test_layer_with_padding(submission, rng):
     """A layer with stride 1 correlates the zero-padded images with every filter."""
-    for case in STRIDE_ONE:
-        x, w, b = draw(rng, case)
-        y, _ = submission.conv2d_forward(x, w, b, case.stride, case.pad)
-        assert_close(y, conv(x, w, b, case.stride, case.pad), name="y")
+    judge_layer(submission, rng, STRIDE_ONE)
 
 
 @check("conv2d_forward", points=2)
 def test_layer_drops_windows_that_stick_out(submission, rng):
     """When the stride does not divide what is left, the last window that fits is the last; nothing is rounded up."""
-    for case in REMAINDER + NO_REMAINDER:
-        x, w, b = draw(rng, case)
-        y, _ = submission.conv2d_forward(x, w, b, case.stride, case.pad)
-        assert_close(y, conv(x, w, b, case.stride, case.pad), name="y")
+    judge_layer(submission, rng, REMAINDER + NO_REMAINDER)
 
 
 @check("conv2d_forward", points=1)
 def test_bias_belongs_to_the_filter_not_to_the_column(submission, rng):
     """The bias goes along the filter axis even when the output happens to have as many columns as filters."""
-    for case in [
-        Case(1, 1, 3, 4, 3, 2, 2, 1, 0),
-        Case(2, 2, 5, 4, 3, 2, 2, 1, 0),
-        Case(3, 2, 4, 4, 3, 2, 2, 1, 0),
-    ]:
-        x, w, b = draw(rng, case)
-        y, _ = submission.conv2d_forward(x, w, b, case.stride, case.pad)
-        assert_close(y, conv(x, w, b, case.stride, case.pad), name="y")
+    sizes = [(1, 1, 3, 4), (2, 2, 5, 4), (3, 2, 4, 4)]
+    judge_layer(submission, rng, [Case(*size, 3, 2, 2, 1, 0) for size in sizes])
 
 
 @check("conv2d_forward", points=2.5)
 def test_layer_of_extreme_sizes(submission, rng):
     """One example, one channel, one filter, one pixel, or a kernel as large as the image are no special cases."""
-    for case in EDGES:
-        x, w, b = draw(rng, case)
-        y, _ = submission.conv2d_forward(x, w, b, case.stride, case.pad)
-        assert_close(y, conv(x, w, b, case.stride, case.pad), name="y")
+    judge_layer(submission, rng, EDGES)
 
 
 @check("conv2d_forward", points=1)
@@ -285,12 +341,12 @@ def test_layer_is_linear_in_the_image_and_in_the_filters(submission, rng):
     (x, w, b), (u, v, _) = draw(rng, case), draw(rng, case)
     b = 0 * b
 
-    def layer(images, filters):
-        return submission.conv2d_forward(images, filters, b, case.stride, case.pad)[0]
-
-    both = layer(x, w)
-    assert_close(layer(2 * x - u, w), 2 * both - layer(u, w), name="y of a sum of images")
-    assert_close(layer(x, w + 3 * v), both + 3 * layer(x, v), name="y of a sum of filters")
+    layers = [(x, w), (2 * x - u, w), (u, w), (x, w + 3 * v), (x, v)]
+    calls = [(images.copy(), filters.copy(), b.copy(), case.stride, case.pad) for images, filters in layers]
+    results = in_turn(each, submission.conv2d_forward, calls=calls)
+    both, of_images, of_u, of_filters, of_v = [y for _, (y, _) in results]
+    assert_close(of_images, 2 * both - of_u, name="y of a sum of images")
+    assert_close(of_filters, both + 3 * of_v, name="y of a sum of filters")
     assert_true(bool(np.abs(both).max() > 0.1), "the output should depend on images and filters")
 
 
@@ -322,17 +378,19 @@ def test_layer_writes_to_none_of_its_arguments(submission, rng):
 def test_layer_refuses_arguments_that_do_not_fit(submission, rng):
     """Filters for other channels, a wrong number of biases, an impossible stride, padding or kernel: ValueError."""
     x, w, b = draw(rng, Case(2, 3, 5, 4, 2, 3, 2, 1, 0))
-    forward = submission.conv2d_forward
-    assert_raises(ValueError, forward, x, w[:, :1].copy(), b, 1, 0)
-    assert_raises(ValueError, forward, x[:, :1].copy(), w, b, 1, 0)
-    assert_raises(ValueError, forward, x, w, b[:1].copy(), 1, 0)
-    assert_raises(ValueError, forward, x, w, np.zeros(3), 1, 0)
-    assert_raises(ValueError, forward, x, w, b[:, None].copy(), 1, 0)
-    assert_raises(ValueError, forward, x, w, b, 0, 0)
-    assert_raises(ValueError, forward, x, w, b, -1, 0)
-    assert_raises(ValueError, forward, x, w, b, 1, -1)
-    assert_raises(ValueError, forward, x[:, :, :2].copy(), w, b, 1, 0)
-    assert_raises(ValueError, forward, x[:, :, :, :1].copy(), w, b, 2, 0)
+    bad = [
+        (x, w[:, :1].copy(), b, 1, 0),
+        (x[:, :1].copy(), w, b, 1, 0),
+        (x, w, b[:1].copy(), 1, 0),
+        (x, w, np.zeros(3), 1, 0),
+        (x, w, b[:, None].copy(), 1, 0),
+        (x, w, b, 0, 0),
+        (x, w, b, -1, 0),
+        (x, w, b, 1, -1),
+        (x[:, :, :2].copy(), w, b, 1, 0),
+        (x[:, :, :, :1].copy(), w, b, 2, 0),
+    ]
+    assert_each_refused(submission.conv2d_forward, bad)
 
 
 @check("conv2d_forward", points=1)
@@ -350,38 +408,43 @@ def test_cost_of_the_layer(submission, rng):
 # ---------------------------------------------------------------------------- gradients of filters and biases
 
 
-def judge_filter_gradient(submission, rng, cases):
-    """Compare dw with torch's for each of the cases."""
+def judge_gradient(submission, rng, cases, name):
+    """Compare dx, dw or db with torch's for each of the cases."""
+    calls, expected = [], []
     for case in cases:
-        x, w, b = draw(rng, case)
-        dy, _, dw, _ = gradients(x, w, b, case.stride, case.pad, rng)
-        _, cache = submission.conv2d_forward(x, w, b, case.stride, case.pad)
-        assert_close(submission.conv2d_dw(dy, cache), dw, name="dw")
+        layer = (*draw(rng, case), case.stride, case.pad)
+        dy, dx, dw, db = gradients(*layer, rng)
+        calls.append((layer, dy))
+        expected.append({"dx": dx, "dw": dw, "db": db}[name])
+    backward = getattr(submission, f"conv2d_{name}")
+    results = in_turn(there_and_back, submission.conv2d_forward, backward, calls=calls)
+    for gradient, (_, result) in zip(expected, results, strict=True):
+        assert_close(result, gradient, name=name)
 
 
 @check("conv2d_dw", points=1)
 def test_filter_gradient_is_a_correlation_without_a_flip(submission, rng):
     """For one image and one filter, dw is the valid correlation of the image with dy, neither of them turned."""
     sizes = [(3, 3, 2, 2), (5, 4, 3, 2), (6, 7, 2, 4)]
-    judge_filter_gradient(submission, rng, [Case(1, 1, h, w, 1, kh, kw, 1, 0) for h, w, kh, kw in sizes])
+    judge_gradient(submission, rng, [Case(1, 1, h, w, 1, kh, kw, 1, 0) for h, w, kh, kw in sizes], "dw")
 
 
 @check("conv2d_dw", points=1.5)
 def test_filter_gradient_with_stride_and_padding(submission, rng):
     """The filter gradient sees the padded images, stride pixels apart, and adds up over all examples."""
-    judge_filter_gradient(submission, rng, STRIDE_ONE + NO_REMAINDER)
+    judge_gradient(submission, rng, STRIDE_ONE + NO_REMAINDER, "dw")
 
 
 @check("conv2d_dw", points=1)
 def test_filter_gradient_has_the_shape_of_the_filters(submission, rng):
     """When the stride leaves rows or columns over, the filter gradient still is kh x kw and ignores them."""
-    judge_filter_gradient(submission, rng, REMAINDER)
+    judge_gradient(submission, rng, REMAINDER, "dw")
 
 
 @check("conv2d_dw", points=1)
 def test_filter_gradient_of_extreme_sizes(submission, rng):
     """One example, one channel, one filter, one pixel, or a kernel as large as the image are no special cases."""
-    judge_filter_gradient(submission, rng, EDGES)
+    judge_gradient(submission, rng, EDGES, "dw")
 
 
 @check("conv2d_dw", points=1)
@@ -407,7 +470,7 @@ def test_filter_gradient_keeps_filters_and_channels_apart(submission, rng):
         Case(3, 3, 5, 5, 3, 3, 3, 1, 1),
         Case(2, 2, 4, 4, 2, 2, 2, 2, 0),
     ]
-    judge_filter_gradient(submission, rng, square)
+    judge_gradient(submission, rng, square, "dw")
 
 
 @check("conv2d_dw", points=1)
@@ -451,11 +514,7 @@ def test_cost_of_the_filter_gradient(submission, rng):
 @check("conv2d_db", points=2)
 def test_bias_gradient_of_layers_of_all_sizes(submission, rng):
     """The bias gradient has one entry per filter, whatever the stride, the padding and the sizes."""
-    for case in EDGES + REMAINDER[1:4]:
-        x, w, b = draw(rng, case)
-        dy, _, _, db = gradients(x, w, b, case.stride, case.pad, rng)
-        _, cache = submission.conv2d_forward(x, w, b, case.stride, case.pad)
-        assert_close(submission.conv2d_db(dy, cache), db, name="db")
+    judge_gradient(submission, rng, EDGES + REMAINDER[1:4], "db")
 
 
 @check("conv2d_db", points=1)
@@ -475,36 +534,28 @@ def test_bias_gradient_keeps_float32_and_its_arguments(submission, rng):
 # --------------------------------------------------------------------------------------- gradient of the images
 
 
-def judge_input_gradient(submission, rng, cases):
-    """Compare dx with torch's for each of the cases."""
-    for case in cases:
-        x, w, b = draw(rng, case)
-        dy, dx, _, _ = gradients(x, w, b, case.stride, case.pad, rng)
-        _, cache = submission.conv2d_forward(x, w, b, case.stride, case.pad)
-        assert_close(submission.conv2d_dx(dy, cache), dx, name="dx")
-
-
 @check("conv2d_dx", points=1.5)
 def test_input_gradient_has_the_padding_cropped(submission, rng):
     """The input gradient belongs to the images as they came in: what fell on the padding is cut off."""
-    judge_input_gradient(submission, rng, [*STRIDE_ONE, Case(1, 2, 4, 3, 3, 2, 2, 1, 3)])
+    judge_gradient(submission, rng, [*STRIDE_ONE, Case(1, 2, 4, 3, 3, 2, 2, 1, 3)], "dx")
 
 
 @check("conv2d_dx", points=1)
 def test_input_gradient_with_stride_and_padding(submission, rng):
     """With stride s the entries of dy lie s pixels apart in the input gradient, with and without padding."""
-    judge_input_gradient(submission, rng, NO_REMAINDER)
+    judge_gradient(submission, rng, NO_REMAINDER, "dx")
 
 
 @check("conv2d_dx", points=2)
 def test_input_gradient_has_the_shape_of_the_images(submission, rng):
     """When the stride leaves rows or columns over, the input gradient still has all of them."""
-    judge_input_gradient(submission, rng, REMAINDER)
+    judge_gradient(submission, rng, REMAINDER, "dx")
 
 
 @check("conv2d_dx", points=1)
 def test_pixels_that_no_window_reaches_have_gradient_zero(submission, rng):
     """A pixel outside all windows cannot change the output, so its gradient is 0."""
+    calls, expected = [], []
     for case in [
         Case(1, 1, 4, 4, 1, 3, 3, 2, 0),
         Case(2, 2, 7, 8, 3, 2, 2, 3, 0),
@@ -513,9 +564,11 @@ def test_pixels_that_no_window_reaches_have_gradient_zero(submission, rng):
         x, w, b = draw(rng, case)
         reached = gradients(np.ones(x.shape), np.ones(w.shape), b, case.stride, case.pad, rng)[1] != 0
         dy, dx, _, _ = gradients(x, w, b, case.stride, case.pad, rng)
-        _, cache = submission.conv2d_forward(x, w, b, case.stride, case.pad)
-        result = submission.conv2d_dx(dy, cache)
-        assert_true(np.shape(result) == x.shape, "dx should have the shape of x")
+        calls.append(((x, w, b, case.stride, case.pad), dy))
+        expected.append((reached, dx))
+    results = in_turn(there_and_back, submission.conv2d_forward, submission.conv2d_dx, calls=calls)
+    for (reached, dx), (_, result) in zip(expected, results, strict=True):
+        assert_true(np.shape(result) == dx.shape, "dx should have the shape of x")
         assert_true(bool((np.abs(result)[~reached] < 1e-12).all()), "dx should be 0 where no window reaches")
         assert_close(result, dx, name="dx")
 
@@ -528,7 +581,7 @@ def test_input_gradient_sums_over_the_filters(submission, rng):
         Case(3, 3, 5, 5, 3, 3, 3, 1, 1),
         Case(2, 2, 4, 4, 2, 2, 2, 2, 0),
     ]
-    judge_input_gradient(submission, rng, square)
+    judge_gradient(submission, rng, square, "dx")
 
 
 @check("conv2d_dx", points=1)
@@ -549,7 +602,7 @@ def test_input_gradient_is_the_adjoint_of_the_layer(submission, rng):
 @check("conv2d_dx", points=1.5)
 def test_input_gradient_of_extreme_sizes(submission, rng):
     """One example, one channel, one filter, one pixel, or a kernel as large as the image are no special cases."""
-    judge_input_gradient(submission, rng, EDGES)
+    judge_gradient(submission, rng, EDGES, "dx")
 
 
 @check("conv2d_dx", points=1)
@@ -566,13 +619,18 @@ def test_input_gradient_keeps_float32_and_reads_strided_dy(submission, rng):
     assert_close(submission.conv2d_dx(dy, cache), dx.astype(np.float32), name="float32 dx")
 
 
+@oracle
+def input_differences(x, w, b, stride, pad, dy):
+    return central_differences(lambda v: float((dy * torch_conv(v, w, b, stride, pad)).sum()), x)
+
+
 @check("conv2d_dx", points=1)
 def test_input_gradient_by_differences_leaves_dy_and_cache_alone(submission, rng):
     """With stride and padding dx is what finite differences measure, and a second call gives it again."""
     case = Case(1, 2, 4, 6, 3, 3, 2, 2, 1)
     x, w, b = draw(rng, case)
     dy, _, _, _ = gradients(x, w, b, case.stride, case.pad, rng)
-    expected = central_differences(lambda v: float((dy * conv(v, w, b, case.stride, case.pad)).sum()), x)
+    expected = input_differences(x, w, b, case.stride, case.pad, dy)
     _, cache = submission.conv2d_forward(x, w, b, case.stride, case.pad)
     dx = assert_pure(submission.conv2d_dx, dy, cache, name="dx")
     assert_close(dx, expected, name="dx", rtol=1e-7)
@@ -598,10 +656,11 @@ def test_cost_of_the_input_gradient(submission, rng):
 @check("im2col", points=2)
 def test_im2col_orders_rows_by_position_and_columns_by_channel(submission, rng):
     """Rows run over examples, rows and columns of the output; columns over channels, rows and columns of a window."""
+    calls = []
     for n, c, h, w, _, kh, kw, stride, pad in STRIDE_ONE + NO_REMAINDER + REMAINDER + EDGES:
-        x = rng.standard_normal((n, c, h, w))
-        cols = submission.im2col(x, kh, kw, stride, pad)
-        assert_close(cols, unfold(x, kh, kw, stride, pad), name="cols")
+        calls.append((rng.standard_normal((n, c, h, w)), kh, kw, stride, pad))
+    for call, cols in in_turn(each, submission.im2col, calls=calls):
+        assert_close(cols, unfold(*call), name="cols")
 
 
 @check("im2col", points=1)
@@ -616,10 +675,9 @@ def test_im2col_copies_and_keeps_float32(submission, rng):
         expected = unfold(x, kh, kw, stride, pad)
         cols = assert_pure(submission.im2col, x, kh, kw, stride, pad, name="cols")
         assert_close(cols, expected, name="cols")
-        assert_close(
-            submission.im2col(noncontiguous(x), kh, kw, stride, pad), expected, name="cols of a view"
-        )
-        single = submission.im2col(x.astype(np.float32), kh, kw, stride, pad)
+        calls = [(image, kh, kw, stride, pad) for image in (noncontiguous(x), x.astype(np.float32))]
+        (_, of_view), (_, single) = in_turn(each, submission.im2col, calls=calls)
+        assert_close(of_view, expected, name="cols of a view")
         assert_close(single, expected.astype(np.float32), name="float32 cols")
 
 
@@ -627,15 +685,8 @@ def test_im2col_copies_and_keeps_float32(submission, rng):
 def test_im2col_refuses_windows_that_do_not_fit(submission, rng):
     """A window larger than the padded image, an empty window, a stride below 1 or a negative padding: ValueError."""
     x = rng.standard_normal((2, 3, 4, 5))
-    for kh, kw, stride, pad in [
-        (5, 1, 1, 0),
-        (1, 8, 2, 1),
-        (0, 1, 1, 0),
-        (1, 0, 1, 0),
-        (2, 2, 0, 0),
-        (2, 2, 1, -1),
-    ]:
-        assert_raises(ValueError, submission.im2col, x, kh, kw, stride, pad)
+    bad = [(5, 1, 1, 0), (1, 8, 2, 1), (0, 1, 1, 0), (1, 0, 1, 0), (2, 2, 0, 0), (2, 2, 1, -1)]
+    assert_each_refused(submission.im2col, [(x, *windows) for windows in bad])
 
 
 @check("im2col", points=0.5)
@@ -649,6 +700,7 @@ def test_cost_of_im2col(submission, rng):
     assert_flat_cost(submission.im2col, *runs)
 
 
+@oracle
 def fold(cols, n, c, h, w, kh, kw, stride, pad):
     """The images that torch adds up from this course's matrix of windows."""
     columns = torch.from_numpy(np.array(cols.reshape(n, -1, c * kh * kw).transpose(0, 2, 1), order="C"))
@@ -663,26 +715,30 @@ def draw_columns(rng, n, c, h, w, kh, kw, stride, pad):
 @check("col2im", points=2.5)
 def test_col2im_is_the_adjoint_of_im2col(submission, rng):
     """Every entry is added to the pixel that im2col would have read; what belongs to the padding is dropped."""
-    for n, c, h, w, _, kh, kw, stride, pad in STRIDE_ONE + NO_REMAINDER + REMAINDER + EDGES:
-        cols = draw_columns(rng, n, c, h, w, kh, kw, stride, pad)
-        image = submission.col2im(cols, (n, c, h, w), kh, kw, stride, pad)
-        assert_close(image, fold(cols, n, c, h, w, kh, kw, stride, pad), name="image")
-        x = rng.standard_normal((n, c, h, w))
-        expected = (unfold(x, kh, kw, stride, pad) * cols).sum()
+    calls = []
+    for n, c, h, w, _, *windows in STRIDE_ONE + NO_REMAINDER + REMAINDER + EDGES:
+        calls.append((draw_columns(rng, n, c, h, w, *windows), (n, c, h, w), *windows))
+    for (cols, shape, *windows), image in in_turn(each, submission.col2im, calls=calls):
+        assert_close(image, fold(cols, *shape, *windows), name="image")
+        x = rng.standard_normal(shape)
+        expected = (unfold(x, *windows) * cols).sum()
         assert_close((x * image).sum(), expected, name="product with an image")
 
 
 @check("col2im", points=1)
 def test_col2im_of_im2col_counts_the_windows_of_each_pixel(submission, rng):
     """col2im after im2col is not the identity: it multiplies each pixel by the number of windows that cover it."""
+    calls, expected = [], []
     for n, c, h, w, k, stride, pad in [(1, 1, 4, 4, 2, 1, 0), (2, 2, 5, 6, 3, 1, 1), (1, 3, 7, 6, 3, 2, 0)]:
         x = rng.standard_normal((n, c, h, w))
         cover = (
             [sum(0 <= i - p + pad < k for p in range(0, h + 2 * pad - k + 1, stride)) for i in range(h)],
             [sum(0 <= j - q + pad < k for q in range(0, w + 2 * pad - k + 1, stride)) for j in range(w)],
         )
-        image = submission.col2im(unfold(x, k, k, stride, pad), x.shape, k, k, stride, pad)
-        assert_close(image, x * np.outer(*cover), name="image")
+        calls.append((unfold(x, k, k, stride, pad), x.shape, k, k, stride, pad))
+        expected.append(x * np.outer(*cover))
+    for covered, (_, image) in zip(expected, in_turn(each, submission.col2im, calls=calls), strict=True):
+        assert_close(image, covered, name="image")
 
 
 @check("col2im", points=1)
@@ -697,10 +753,11 @@ def test_col2im_keeps_float32_and_its_arguments(submission, rng):
         expected = fold(cols, n, c, h, w, kh, kw, stride, pad)
         image = assert_pure(submission.col2im, cols, (n, c, h, w), kh, kw, stride, pad, name="image")
         assert_close(image, expected, name="image")
-        for view in (noncontiguous(cols), fortran(cols)):
-            image = submission.col2im(view, (n, c, h, w), kh, kw, stride, pad)
+        matrices = [noncontiguous(cols), fortran(cols), cols.astype(np.float32)]
+        calls = [(matrix, (n, c, h, w), kh, kw, stride, pad) for matrix in matrices]
+        (_, first), (_, second), (_, single) = in_turn(each, submission.col2im, calls=calls)
+        for image in (first, second):
             assert_close(image, expected, name="image of a strided matrix")
-        single = submission.col2im(cols.astype(np.float32), (n, c, h, w), kh, kw, stride, pad)
         assert_close(single, expected.astype(np.float32), name="float32 image")
 
 
@@ -709,12 +766,15 @@ def test_col2im_refuses_a_matrix_of_another_shape(submission, rng):
     """A matrix that im2col could not have made for these images, or impossible windows: ValueError."""
     shape = (2, 3, 4, 5)
     cols = draw_columns(rng, *shape, 2, 3, 1, 0)  # (2 * 3 * 3, 3 * 2 * 3)
-    assert_raises(ValueError, submission.col2im, cols[:-1].copy(), shape, 2, 3, 1, 0)
-    assert_raises(ValueError, submission.col2im, cols[:, :-1].copy(), shape, 2, 3, 1, 0)
-    assert_raises(ValueError, submission.col2im, cols, shape, 3, 3, 1, 0)
-    assert_raises(ValueError, submission.col2im, cols, shape, 5, 1, 1, 0)
-    assert_raises(ValueError, submission.col2im, cols, shape, 2, 3, 0, 0)
-    assert_raises(ValueError, submission.col2im, cols, shape, 2, 3, 1, -1)
+    bad = [
+        (cols[:-1].copy(), shape, 2, 3, 1, 0),
+        (cols[:, :-1].copy(), shape, 2, 3, 1, 0),
+        (cols, shape, 3, 3, 1, 0),
+        (cols, shape, 5, 1, 1, 0),
+        (cols, shape, 2, 3, 0, 0),
+        (cols, shape, 2, 3, 1, -1),
+    ]
+    assert_each_refused(submission.col2im, bad)
 
 
 @check("col2im", points=0.5)
@@ -746,19 +806,19 @@ POOLS = [  # (N, C, H, W, k, stride, pad)
 @check("maxpool2d_forward", points=1)
 def test_padding_never_wins(submission, rng):
     """Where all pixels are negative the largest pixel still is one of them, never the padding."""
+    calls = []
     for n, c, h, w, k, stride, pad in [(1, 1, 2, 2, 2, 2, 1), (2, 3, 5, 6, 3, 2, 1), (2, 1, 4, 5, 4, 3, 2)]:
-        x = -1.0 - np.abs(far_apart(rng, (n, c, h, w)))
-        y, _ = submission.maxpool2d_forward(x, k, stride, pad)
-        assert_close(y, pool(x, k, stride, pad, rng)[0], name="y")
+        calls.append((-1.0 - np.abs(far_apart(rng, (n, c, h, w))), k, stride, pad))
+    for call, (y, _) in in_turn(each, submission.maxpool2d_forward, calls=calls):
+        assert_close(y, pool(*call, rng)[0], name="y")
 
 
 @check("maxpool2d_forward", points=1)
 def test_pooling_with_overlap_padding_and_remainder(submission, rng):
     """Windows may overlap, reach over the border, or leave rows and columns over; the maximum is of each window."""
-    for n, c, h, w, k, stride, pad in POOLS:
-        x = far_apart(rng, (n, c, h, w))
-        y, _ = submission.maxpool2d_forward(x, k, stride, pad)
-        assert_close(y, pool(x, k, stride, pad, rng)[0], name="y")
+    calls = [(far_apart(rng, (n, c, h, w)), k, stride, pad) for n, c, h, w, k, stride, pad in POOLS]
+    for call, (y, _) in in_turn(each, submission.maxpool2d_forward, calls=calls):
+        assert_close(y, pool(*call, rng)[0], name="y")
 
 
 @check("maxpool2d_forward", points=0.5)
@@ -766,9 +826,8 @@ def test_pooling_refuses_windows_that_do_not_fit(submission, rng):
     """A padding of more than half a window, a window larger than the padded image, a stride below 1: ValueError."""
     wide, high = rng.standard_normal((2, 3, 4, 5)), rng.standard_normal((2, 3, 5, 4))
     bad = [(1, 1, 1), (2, 2, 2), (3, 1, 2), (5, 1, 0), (0, 1, 0), (2, 0, 0), (2, -1, 0), (2, 1, -1)]
-    for k, stride, pad in bad:
-        assert_raises(ValueError, submission.maxpool2d_forward, wide, k, stride, pad)
-        assert_raises(ValueError, submission.maxpool2d_forward, high, k, stride, pad)
+    calls = [(image, *windows) for windows in bad for image in (wide, high)]
+    assert_each_refused(submission.maxpool2d_forward, calls)
 
 
 @check("maxpool2d_forward", points=0.5)
@@ -781,11 +840,11 @@ def test_pooling_keeps_float32_and_its_argument(submission, rng):
         assert_true(not seen.changed, "the forward pass should not write to the images")
         assert_true(not output_aliases(seen), "y should not share memory with the images")
         assert_close(seen.value[0], expected, name="y")
-        for view in (noncontiguous(x), fortran(x)):
-            assert_close(
-                submission.maxpool2d_forward(view, k, stride, pad)[0], expected, name="y of a strided view"
-            )
-        single, _ = submission.maxpool2d_forward(x.astype(np.float32), k, stride, pad)
+        calls = [(image, k, stride, pad) for image in (noncontiguous(x), fortran(x), x.astype(np.float32))]
+        results = in_turn(each, submission.maxpool2d_forward, calls=calls)
+        first, second, single = [y for _, (y, _) in results]
+        for y in (first, second):
+            assert_close(y, expected, name="y of a strided view")
         assert_close(single, expected.astype(np.float32), name="float32 y")
 
 
@@ -800,44 +859,48 @@ def test_cost_of_pooling(submission, rng):
     assert_flat_cost(submission.maxpool2d_forward, *runs)
 
 
+def pooling_gradients(submission, calls):
+    """Each call ((x, k, stride, pad), dy) and its dx."""
+    return in_turn(there_and_back, submission.maxpool2d_forward, submission.maxpool2d_backward, calls=calls)
+
+
+def judge_pooling_gradients(submission, rng, pools):
+    """Compare dx with torch's for each (x, k, stride, pad)."""
+    oracles = [pool(*call, rng) for call in pools]
+    calls = [(call, dy) for call, (_, dy, _) in zip(pools, oracles, strict=True)]
+    for (_, _, expected), (_, dx) in zip(oracles, pooling_gradients(submission, calls), strict=True):
+        assert_close(dx, expected, name="dx")
+
+
 @check("maxpool2d_backward", points=1)
 def test_ties_go_to_the_first_pixel_of_the_window(submission, rng):
     """Of equally large pixels the first in row-major order gets all of the gradient, and the others get none."""
+    pools = []
     for n, c, h, w, k, stride in [(1, 1, 2, 2, 2, 2), (2, 3, 4, 6, 2, 2), (2, 2, 5, 6, 3, 1)]:
-        for x in (
-            np.full((n, c, h, w), rng.standard_normal()),
-            rng.integers(0, 2, (n, c, h, w)).astype(float),
-        ):
-            _, dy, dx = pool(x, k, stride, 0, rng)
-            _, cache = submission.maxpool2d_forward(x, k, stride, 0)
-            assert_close(submission.maxpool2d_backward(dy, cache), dx, name="dx")
+        pools.append((np.full((n, c, h, w), rng.standard_normal()), k, stride, 0))
+        pools.append((rng.integers(0, 2, (n, c, h, w)).astype(float), k, stride, 0))
+    judge_pooling_gradients(submission, rng, pools)
 
 
 @check("maxpool2d_backward", points=0.5)
 def test_ties_at_the_border_go_to_the_first_real_pixel(submission, rng):
     """A padding pixel takes part in no tie: in a constant image the first real pixel of each window wins."""
+    pools = []
     for n, c, h, w, k, stride, pad in [(1, 1, 2, 2, 2, 2, 1), (2, 3, 5, 6, 3, 2, 1), (2, 1, 4, 5, 4, 3, 2)]:
-        for constant in (0.0, -2.0, 3.0):
-            x = np.full((n, c, h, w), constant)
-            _, dy, dx = pool(x, k, stride, pad, rng)
-            _, cache = submission.maxpool2d_forward(x, k, stride, pad)
-            assert_close(submission.maxpool2d_backward(dy, cache), dx, name="dx")
+        pools += [(np.full((n, c, h, w), constant), k, stride, pad) for constant in (0.0, -2.0, 3.0)]
+    judge_pooling_gradients(submission, rng, pools)
 
 
 @check("maxpool2d_backward", points=1.5)
 def test_a_pixel_that_wins_several_windows_collects_from_all(submission, rng):
     """Where windows overlap, a pixel that is the largest of several of them gets the sum of their gradients."""
-    for n, c, h, w, k, stride, pad in POOLS:
-        x = far_apart(rng, (n, c, h, w))
-        _, dy, dx = pool(x, k, stride, pad, rng)
-        _, cache = submission.maxpool2d_forward(x, k, stride, pad)
-        assert_close(submission.maxpool2d_backward(dy, cache), dx, name="dx")
-        if x.size < 30:
-            differences = central_differences(
-                lambda v: float((dy * pool(v, k, stride, pad, rng)[0]).sum()),  # noqa: B023
-                x,
-            )
-            assert_close(submission.maxpool2d_backward(dy, cache), differences, name="dx", rtol=1e-7)
+    pools = [(far_apart(rng, (n, c, h, w)), k, stride, pad) for n, c, h, w, k, stride, pad in POOLS]
+    oracles = [pool(*call, rng) for call in pools]
+    calls = [(call, dy) for call, (_, dy, _) in zip(pools, oracles, strict=True)]
+    for (_, _, expected), ((call, dy), dx) in zip(oracles, pooling_gradients(submission, calls), strict=True):
+        assert_close(dx, expected, name="dx")
+        if call[0].size < 30:
+            assert_close(dx, pool_differences(*call, dy), name="dx", rtol=1e-7)
 
 
 @check("maxpool2d_backward", points=1)
@@ -869,12 +932,11 @@ def test_cost_of_the_pooling_gradient(submission, rng):
 # --------------------------------------------------------------------------------------- transposed convolution
 
 
+@oracle
 def transposed(x, w, stride, pad, output_padding=0):
     """Torch's transposed convolution, NumPy in and out."""
     x, w = (torch.from_numpy(np.array(a, order="C")) for a in (x, w))
-    return functional.conv_transpose2d(
-        x, w, stride=stride, padding=pad, output_padding=output_padding
-    ).numpy()
+    return functional.conv_transpose2d(x, w, stride=stride, padding=pad, output_padding=output_padding).numpy()
 
 
 UPSAMPLINGS = [  # (N, F, H, W, C, kh, kw, stride, pad)
@@ -892,45 +954,56 @@ UPSAMPLINGS = [  # (N, F, H, W, C, kh, kw, stride, pad)
 @check("conv_transpose2d", points=2)
 def test_transposed_convolution_with_stride_and_padding(submission, rng):
     """Stride spreads the input, every entry adds its filter to the result, and padding crops the rim."""
+    calls = []
     for n, f, h, w, c, kh, kw, stride, pad in UPSAMPLINGS:
-        x, filters = rng.standard_normal((n, f, h, w)), rng.standard_normal((f, c, kh, kw))
-        result = submission.conv_transpose2d(x, filters, stride, pad)
-        assert_close(result, transposed(x, filters, stride, pad), name="result")
+        calls.append((rng.standard_normal((n, f, h, w)), rng.standard_normal((f, c, kh, kw)), stride, pad))
+    for call, result in in_turn(each, submission.conv_transpose2d, calls=calls):
+        assert_close(result, transposed(*call), name="result")
+
+
+@in_worker
+def upsampled_by_name(conv_transpose2d, calls):
+    return [conv_transpose2d(*arguments, output_padding=more) for *arguments, more in calls]
 
 
 @check("conv_transpose2d", points=1.5)
 def test_output_padding_shows_more_of_the_result(submission, rng):
     """output_padding makes the result longer at its end; with padding that uncovers rows that were cropped."""
+    calls = []
     for n, f, h, w, c, kh, kw, stride, pad in UPSAMPLINGS:
         for output_padding in range(1, stride):
             x, filters = rng.standard_normal((n, f, h, w)), rng.standard_normal((f, c, kh, kw))
-            result = submission.conv_transpose2d(x, filters, stride, pad, output_padding=output_padding)
-            assert_close(result, transposed(x, filters, stride, pad, output_padding), name="result")
+            calls.append((x, filters, stride, pad, output_padding))
+    for call, result in in_turn(upsampled_by_name, submission.conv_transpose2d, calls=calls):
+        assert_close(result, transposed(*call), name="result")
 
 
 @check("conv_transpose2d", points=0.5)
 def test_transposed_convolution_sums_over_the_filters(submission, rng):
     """The channels of the input are summed over the first axis of w, also when w has two equal axes."""
+    calls = []
     for k, stride, pad in [(2, 1, 0), (3, 2, 1)]:
-        x, filters = rng.standard_normal((2, 3, 4, 4)), rng.standard_normal((3, 3, k, k))
-        result = submission.conv_transpose2d(x, filters, stride, pad)
-        assert_close(result, transposed(x, filters, stride, pad), name="result")
+        calls.append((rng.standard_normal((2, 3, 4, 4)), rng.standard_normal((3, 3, k, k)), stride, pad))
+    for call, result in in_turn(each, submission.conv_transpose2d, calls=calls):
+        assert_close(result, transposed(*call), name="result")
 
 
 @check("conv_transpose2d", points=1)
 def test_transposed_convolution_refuses_impossible_arguments(submission, rng):
     """A wrong number of filters, output_padding not below the stride, or a result without pixels: ValueError."""
     x, w = rng.standard_normal((2, 3, 4, 5)), rng.standard_normal((3, 2, 3, 2))
-    transpose = submission.conv_transpose2d
-    assert_raises(ValueError, transpose, x[:, :1].copy(), w, 1, 0)
-    assert_raises(ValueError, transpose, x, w[:1].copy(), 1, 0)
-    assert_raises(ValueError, transpose, x, w, 0, 0)
-    assert_raises(ValueError, transpose, x, w, 1, -1)
-    assert_raises(ValueError, transpose, x, w, 1, 0, 1)
-    assert_raises(ValueError, transpose, x, w, 2, 1, 2)
-    assert_raises(ValueError, transpose, x, w, 2, 0, -1)
-    assert_raises(ValueError, transpose, x[:, :, :1].copy(), w, 1, 2)
-    assert_raises(ValueError, transpose, x[:, :, :, :1].copy(), w, 1, 1)
+    bad = [
+        (x[:, :1].copy(), w, 1, 0),
+        (x, w[:1].copy(), 1, 0),
+        (x, w, 0, 0),
+        (x, w, 1, -1),
+        (x, w, 1, 0, 1),
+        (x, w, 2, 1, 2),
+        (x, w, 2, 0, -1),
+        (x[:, :, :1].copy(), w, 1, 2),
+        (x[:, :, :, :1].copy(), w, 1, 1),
+    ]
+    assert_each_refused(submission.conv_transpose2d, bad)
 
 
 @check("conv_transpose2d", points=0.5)
@@ -941,9 +1014,10 @@ def test_transposed_convolution_keeps_float32_and_its_arguments(submission, rng)
         expected = transposed(x, w, stride, pad)
         result = assert_pure(submission.conv_transpose2d, x, w, stride, pad, name="result")
         assert_close(result, expected, name="result")
-        result = submission.conv_transpose2d(noncontiguous(x), fortran(w), stride, pad)
+        images = [(noncontiguous(x), fortran(w)), (x.astype(np.float32), w.astype(np.float32))]
+        calls = [(*pair, stride, pad) for pair in images]
+        (_, result), (_, single) = in_turn(each, submission.conv_transpose2d, calls=calls)
         assert_close(result, expected, name="result of strided views")
-        single = submission.conv_transpose2d(x.astype(np.float32), w.astype(np.float32), stride, pad)
         assert_close(single, expected.astype(np.float32), name="float32 result")
 
 

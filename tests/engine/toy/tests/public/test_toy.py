@@ -1,4 +1,3 @@
-import numpy as np
 
 from grader.checks import assert_close, check
 
