@@ -196,7 +196,8 @@ class TopicAudit:
                 continue
             function = plugin.check_of(item)
             replay: Callable[..., Failure | None] = lambda other, item=item: self._failure(item, other)  # noqa: E731
-            found = diagnoser.diagnose(item.name, function.function if function else "", failure, replay)
+            name, touched = function.function if function else "", self.judge.touched_units(item)
+            found = diagnoser.diagnose(item.name, name, touched, failure, replay)
             if found is None:
                 self.kills.undiagnosed.append(m.id)
             elif found.id != m.id and found.id not in m.twins and found.sentence != m.sentence:

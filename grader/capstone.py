@@ -149,9 +149,7 @@ def run_once(
         submission = Submission(session)
         worker.begin(limits.import_seconds, limits.wall_seconds(limits.import_seconds))
         files = {f"{topic.name}.py": source}
-        session.request(
-            "load", files=files, main=topic.name, imports=list(topic.imports), banned=list(topic.banned)
-        )
+        session.request("load", files=files, main=topic.name, imports=list(topic.imports), banned=list(topic.banned))
         worker.begin(CPU_SECONDS, limits.wall_seconds(CPU_SECONDS))
         start = time.perf_counter()
         sent = {name: value for name, value in data.items() if name not in module.HELD_BACK}

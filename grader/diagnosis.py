@@ -8,13 +8,16 @@ check costs a look-up, and a passed one nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+import types
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from grader.checks import Misconception, Seen
+from grader.worker.serve import ORIGIN
 
 SAME = 1e-6  # relative
 
@@ -54,6 +57,24 @@ class Recorder:
         return self.failure or Failure(self.count, Seen("words", words, None, 0.0))
 
 
+class UnitsSeen:
+    """Collects the top-level names of an in-memory submission whose code runs inside a `with` block."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __enter__(self) -> UnitsSeen:
+        sys.setprofile(self._profile)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _profile(self, frame: types.FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(ORIGIN):
+            self.names.add(frame.f_code.co_qualname.split(".")[0])
+
+
 Replay = Callable[[Misconception], Failure | None]
 
 
@@ -64,11 +85,16 @@ class Diagnoser:
         self.misconceptions = misconceptions
         self.failures: dict[tuple[str, int], Failure | None] = {}
 
-    def diagnose(self, check: str, function: str, failure: Failure, replay: Replay) -> Diagnosis | None:
-        """The one explanation of a failure; None where there is none, or two that differ."""
+    def diagnose(
+        self, check: str, function: str, touched: Collection[str], failure: Failure, replay: Replay
+    ) -> Diagnosis | None:
+        """The one explanation of a failure; None where there is none, or two that differ.
+
+        `touched` names the units that run in this check: no other can be to blame, so no other is replayed.
+        """
         name = check.split("::")[-1]
         near = [i for i, m in enumerate(self.misconceptions) if m.replaces == function or m.caught_by == name]
-        far = [i for i in range(len(self.misconceptions)) if i not in near]
+        far = [i for i, m in enumerate(self.misconceptions) if i not in near and m.replaces in touched]
         for group in (near, far):
             found = [self.misconceptions[i] for i in group if self._matches(check, i, failure, replay)]
             if found:

@@ -29,7 +29,7 @@ from _pytest.runner import runtestprotocol
 from grader import checks, plugin
 from grader.checks import Misconception
 from grader.course import Course, Topic, load_course
-from grader.diagnosis import Diagnoser, Diagnosis, Failure, Recorder
+from grader.diagnosis import Diagnoser, Diagnosis, Failure, Recorder, UnitsSeen
 from grader.feedback import Source, message_for
 from grader.inmemory import in_memory_session
 from grader.results import CheckResult, Verdict
@@ -167,6 +167,7 @@ class Judge:
         self.launchers: dict[str, Launcher] = {}
         self.sound: dict[str, bool] = {}
         self.diagnosers: dict[str, Diagnoser] = {}
+        self.touched: dict[str, frozenset[str]] = {}
         self.current: Session | None = None
         self.raised: BaseException | None = None
 
@@ -251,7 +252,24 @@ class Judge:
         if topic not in self.diagnosers:
             self.diagnosers[topic] = Diagnoser(plugin.load_misconceptions(self.course, topic))
         id, function = plugin.check_id(item), _function_of(item)
-        return self.diagnosers[topic].diagnose(id, function, outcome.failure, lambda m: self._replay(item, m))
+        touched = self.touched_units(item)
+        return self.diagnosers[topic].diagnose(id, function, touched, outcome.failure, lambda m: self._replay(item, m))
+
+    def touched_units(self, item: pytest.Item) -> frozenset[str]:
+        """The functions and classes of the topic that run when the reference passes this check."""
+        id = plugin.check_id(item)
+        if id not in self.touched:
+            topic = self.course.topic(plugin.topic_of(item))
+            source = self.course.path("solutions", f"{topic.name}.py")
+            if not source.is_file():
+                return frozenset()
+            session = in_memory_session(**load_fields(topic, source.read_text(encoding="utf-8")))
+            before = self.current
+            with UnitsSeen() as seen:
+                self._run_item(item, session)
+            self.current = before
+            self.touched[id] = frozenset(seen.names)
+        return self.touched[id]
 
     def _replay(self, item: pytest.Item, misconception: Misconception) -> Failure | None:
         """How a check fails against the reference with one unit replaced by a misconception."""

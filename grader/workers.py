@@ -257,6 +257,7 @@ class PipeConnection:
         self.streams = set(streams)
         self.output = Output(limits.output)
         self.inbox = bytearray()
+        self.closed = False
         self.poller = select.poll()
         self._prepare(pipes)
         self.clock = Clock(ProcProcess(pid), limits)
@@ -383,13 +384,18 @@ class PipeConnection:
         raise ended(code)
 
     def kill(self) -> None:
+        if self.closed:
+            return
         try:
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
         except OSError:
             pass  # it has ended already
 
     def close(self) -> None:
+        if self.closed:
+            return  # the numbers may be other files' by now
         self.kill()
+        self.closed = True
         self._drain_all()
         for fd in (self.request, self.reply, *self.streams, self.pidfd):
             os.close(fd)

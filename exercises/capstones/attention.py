@@ -10,7 +10,9 @@ import numpy as np
 TITLE = "one block of your MultiHead reads six symbols and says them backwards, one by one"
 FIGURE = "accuracy of what it says"
 GATE = (0.97, 1.0)
-MEANING = "Guessing gets 0.1. While it reads, the next symbol is a random draw: nobody foresees more than a tenth of them."
+MEANING = (
+    "Guessing gets 0.1. While it reads, the next symbol is a random draw: nobody foresees more than a tenth of them."
+)
 BELOW = "It has not learned to look at the right place: compare MultiHead with your sdpa, and look at the positions."
 ABOVE = "It foresees random draws, so it can see the future: look at causal_mask and at what your mask does."
 ALSO = {"accuracy in foreseeing random symbols": (0.0, 0.2)}
@@ -85,11 +87,20 @@ def train(submission, data, progress):
         for _ in range(n):  # its own words are what it goes on from
             ids = torch.cat([ids, logits_of(ids)[:, -1:].argmax(dim=2)], dim=1)
         x = tokens_of(ids[:1, :-1])
-        q, k, _ = (np.ascontiguousarray(part) for part in (x @ in_w.T + in_b).double().numpy().reshape(1, length, 3, width).transpose(2, 0, 1, 3))
+        q, k, _ = (
+            np.ascontiguousarray(part)
+            for part in (x @ in_w.T + in_b).double().numpy().reshape(1, length, 3, width).transpose(2, 0, 1, 3)
+        )
         split = [submission.split_heads(part, heads) for part in (q, k)]
         _, weights = submission.sdpa(split[0], split[1], split[1], submission.causal_mask(length, length))
     said = ids[:, n + 1 :].numpy()
-    return {"losses": losses, "said": said, "foreseen": foreseen.numpy(), "weights": weights[0], "example": ids[0].numpy()}
+    return {
+        "losses": losses,
+        "said": said,
+        "foreseen": foreseen.numpy(),
+        "weights": weights[0],
+        "example": ids[0].numpy(),
+    }
 
 
 def figure(results: dict[str, Any], data: dict[str, Any]) -> float:
@@ -109,7 +120,9 @@ def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
     axes = left.subplots()
     axes.plot(results["losses"], color="tab:blue", linewidth=1)
     # of 12 symbols to predict, 5 are random draws
-    axes.axhline(5 / 12 * np.log(SYMBOLS), color="tab:red", linestyle="--", linewidth=1, label="all right but random draws")
+    axes.axhline(
+        5 / 12 * np.log(SYMBOLS), color="tab:red", linestyle="--", linewidth=1, label="all right but random draws"
+    )
     axes.set(xlabel="update", ylabel="loss", title="The loss")
     axes.legend(fontsize=8)
     weights = np.asarray(results["weights"])

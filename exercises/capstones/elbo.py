@@ -115,7 +115,12 @@ def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
     axes = top.subplots()
     losses = np.asarray(results["losses"])
     axes.plot(losses, color="0.8", linewidth=0.7, label="each batch")
-    axes.plot(np.arange(len(losses) - 21) + 11, np.convolve(losses, np.ones(22) / 22, "valid"), color="tab:blue", label="mean of an epoch")
+    axes.plot(
+        np.arange(len(losses) - 21) + 11,
+        np.convolve(losses, np.ones(22) / 22, "valid"),
+        color="tab:blue",
+        label="mean of an epoch",
+    )
     bound = -figure_of(results, data)
     axes.axhline(bound, color="tab:red", linestyle="--", linewidth=1, label=f"new digits: {bound:.1f}")
     axes.set(xlabel="update", ylabel="minus ELBO, nats", title="The loss", ylim=(bound - 3, 40))

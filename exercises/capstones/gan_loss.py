@@ -103,8 +103,12 @@ def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
     for panel, (t, samples) in zip(axes[0], results["stages"].items(), strict=True):
         samples = np.asarray(samples)
         if panel is axes[0, 2]:
-            panel.imshow(results["judged"], extent=(-3, 3, -3, 3), origin="lower", cmap="RdBu", vmin=0, vmax=1, alpha=0.6)
-        panel.plot(samples[:, 0], samples[:, 1], ".", markersize=2, color="tab:blue" if panel is not axes[0, 2] else "k")
+            panel.imshow(
+                results["judged"], extent=(-3, 3, -3, 3), origin="lower", cmap="RdBu", vmin=0, vmax=1, alpha=0.6
+            )
+        panel.plot(
+            samples[:, 0], samples[:, 1], ".", markersize=2, color="tab:blue" if panel is not axes[0, 2] else "k"
+        )
         for x, y in data["centres"]:
             angle = np.linspace(0, 2 * np.pi, 40)
             panel.plot(x + 5 * SIGMA * np.cos(angle), y + 5 * SIGMA * np.sin(angle), color="tab:orange", linewidth=1)
@@ -121,5 +125,7 @@ def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
     panel = axes[1, 2]
     panel.plot(results["logits"], results["slopes"]["g_ns"], color="tab:green", label="non-saturating")
     panel.plot(results["logits"], results["slopes"]["g_minimax"], color="tab:red", label="minimax")
-    panel.set(title="what the generator hears", xlabel="logit of a fake (left: found out)", ylabel="size of the gradient")
+    panel.set(
+        title="what the generator hears", xlabel="logit of a fake (left: found out)", ylabel="size of the gradient"
+    )
     panel.legend(fontsize=8)

@@ -11,7 +11,9 @@ TITLE = "the adding problem with your LSTM: twenty numbers, two of them marked, 
 FIGURE = "mean squared error on new sequences"
 GATE = (1e-6, 0.01)
 MEANING = "Always answering 1 gives 0.167; below 0.01 the network must remember both numbers."
-BELOW = "So small an error is not to be had in so few updates: does the network see the answer?"  # below the gate: too good
+BELOW = (
+    "So small an error is not to be had in so few updates: does the network see the answer?"  # below the gate: too good
+)
 ABOVE = "It does not remember: compare lstm_backward with central differences, and look at init_lstm's forget bias."
 HELD_BACK = ("test_y",)
 T = 20

@@ -154,7 +154,9 @@ def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
     """The paths over the contours of the two landscapes, and the loss on the digits."""
     figure.set_size_inches(9, 7.2)
     axes = figure.subplots(2, 2)
-    colours = dict(zip(RACES["digits"], ("0.45", "tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:red", "k"), strict=True))
+    colours = dict(
+        zip(RACES["digits"], ("0.45", "tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:red", "k"), strict=True)
+    )
     hessian = data["hessian"]
 
     def valley(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -177,7 +179,10 @@ def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
         axis.plot(*goal, "*", color="gold", markeredgecolor="k", markersize=13, zorder=5)
         axis.set(title=title, xlim=across, ylim=up)
 
-    for axis, track, title in ((axes[1, 0], "rosenbrock", "Loss on Rosenbrock's function"), (axes[1, 1], "digits", "Softmax regression: loss on unseen digits")):
+    for axis, track, title in (
+        (axes[1, 0], "rosenbrock", "Loss on Rosenbrock's function"),
+        (axes[1, 1], "digits", "Softmax regression: loss on unseen digits"),
+    ):
         for name, colour in colours.items():
             values = losses(results, data, track, name)
             axis.plot(np.linspace(0, STEPS[track], len(values)), values, color=colour, linewidth=1.4, label=name)

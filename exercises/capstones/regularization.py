@@ -10,9 +10,13 @@ import numpy as np
 TITLE = "400 digits, 30 % of their labels drawn at random, 256 hidden units: with and without your dropout and L2"
 FIGURE = "test accuracy, regularized"
 GATE = (0.85, 0.98)
-MEANING = "Accuracies are means of three networks. Who fits the wrong labels of the training set has learned them by heart."
+MEANING = (
+    "Accuracies are means of three networks. Who fits the wrong labels of the training set has learned them by heart."
+)
 BELOW = "The regularized network is wrong too often: compare l2_penalty and dropout_backward with central differences."
-ABOVE = "It has learned the noise by heart (or reads more than can be read): is anything dropped, is anything penalised?"
+ABOVE = (
+    "It has learned the noise by heart (or reads more than can be read): is anything dropped, is anything penalised?"
+)
 ALSO = {"accuracy on its own noisy labels, regularized": (0.6, 0.85)}
 HELD_BACK = ("test_y", "clean_y")
 REPEATS = 3
@@ -98,7 +102,9 @@ def also(results: dict[str, Any], data: dict[str, Any]) -> dict[str, float]:
 
 def details(results: dict[str, Any], data: dict[str, Any]) -> list[str]:
     test, own = _accuracies(results, data, "plain")
-    return [f"without regularization: {test[:, -1].mean():.3f} on the test digits, {own[:, -1].mean():.3f} on its noisy labels"]
+    return [
+        f"without regularization: {test[:, -1].mean():.3f} on the test digits, {own[:, -1].mean():.3f} on its noisy labels"
+    ]
 
 
 def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
@@ -108,10 +114,19 @@ def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
     for axes, which in pairs:
         test, own = _accuracies(results, data, which)
         epochs = 2 * np.arange(1, test.shape[1] + 1)
-        for values, colour, label in ((own, "tab:orange", "on its own noisy labels"), (test, "tab:blue", "on clean test digits")):
+        for values, colour, label in (
+            (own, "tab:orange", "on its own noisy labels"),
+            (test, "tab:blue", "on clean test digits"),
+        ):
             axes.plot(epochs, values.T, color=colour, alpha=0.3, linewidth=0.8)
             axes.plot(epochs, values.mean(axis=0), color=colour, linewidth=2, label=label)
-            axes.annotate(f"{values[:, -1].mean():.2f}", (epochs[-1], values[:, -1].mean()), textcoords="offset points", xytext=(5, -3), color=colour)
+            axes.annotate(
+                f"{values[:, -1].mean():.2f}",
+                (epochs[-1], values[:, -1].mean()),
+                textcoords="offset points",
+                xytext=(5, -3),
+                color=colour,
+            )
         axes.axhline(clean, color="0.4", linestyle="--", linewidth=1, label="share of labels that are right")
         axes.set(xlabel="epoch", ylim=(0.4, 1.03), xlim=(0, epochs[-1] * 1.1))
     left, right = figure.axes

@@ -155,4 +155,7 @@ def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
         axes.plot([c, c + w, c + w, c, c], [r, r, r + h, r + h, r], **style)
         axes.text(c + 1, r + 5, f"{mark / np.sum(results['alphas']):.2f}", color=style["color"], fontsize=8)
     axes.axis("off")
-    axes.set_title("Drawn (dotted); found, with the share of the votes:\nthe best five (gold) and the next three (thin)", fontsize=10)
+    axes.set_title(
+        "Drawn (dotted); found, with the share of the votes:\nthe best five (gold) and the next three (thin)",
+        fontsize=10,
+    )

@@ -35,7 +35,9 @@ def draw_head(size: int, rng: np.random.Generator, scrambled: bool = False) -> t
         "mouth": (0.77 + j[6], 0.50 + j[7]),
     }
     if scrambled:
-        spots = rng.permutation([(0.3, 0.5), (0.42, 0.3), (0.42, 0.7), (0.6, 0.35), (0.6, 0.65), (0.8, 0.3), (0.8, 0.68)])
+        spots = rng.permutation(
+            [(0.3, 0.5), (0.42, 0.3), (0.42, 0.7), (0.6, 0.35), (0.6, 0.65), (0.8, 0.3), (0.8, 0.68)]
+        )
         places = {name: (float(s[0]), float(s[1])) for name, s in zip(places, spots, strict=False)}
     skin, dark = rng.uniform(0.5, 0.85), rng.uniform(0.5, 0.9)
     head = _blob(r, c, (0.52, 0.5), (0.50 + j[8], 0.42 + j[9]))
@@ -69,7 +71,9 @@ def _background(size: int, rng: np.random.Generator) -> np.ndarray:
             image += strength * _blob(r, c, tuple(rng.random(2)), tuple(rng.uniform(0.05, 0.5, 2)))
         else:
             top, left = rng.random(2) * 0.8
-            image += strength * ((r > top) & (r < top + rng.uniform(0.1, 0.5)) & (c > left) & (c < left + rng.uniform(0.1, 0.5)))
+            image += strength * (
+                (r > top) & (r < top + rng.uniform(0.1, 0.5)) & (c > left) & (c < left + rng.uniform(0.1, 0.5))
+            )
     return image
 
 

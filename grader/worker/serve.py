@@ -267,9 +267,16 @@ class Server:
         try:
             return self._pack(ACTIONS[message["kind"]](self, message, arrays))
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are the student's too
-            return wire.pack(self._raised(error))
+            return wire.pack(self._raised(self._named(error)))
         finally:
             self.request = outer  # of a call whose callback asked for this one
+
+    def _named(self, error: BaseException) -> BaseException:
+        """A name that a check's helper misses in the submission is missing there as anywhere."""
+        module: Any = self.module
+        if type(error) is AttributeError and module is not None and error.obj is module:
+            return MissingName(f"{module.__name__}.py has no '{error.name}'")
+        return error
 
     def _pack(self, answer: tuple[Any, dict[str, Any]]) -> list[Any]:
         value, extra = answer

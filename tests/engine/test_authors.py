@@ -23,7 +23,7 @@ title: Two sums
 seed: {seed}
 topics: [{{name: sums}}]
 """
-SOLUTION = '''
+SOLUTION = """
 def twice(x):
     return x + x
 
@@ -40,7 +40,7 @@ class Value:
 
 def _made(data):
     return Value(data)
-'''
+"""
 CHECKS = '''
 from grader.checks import assert_close, check
 
@@ -60,7 +60,7 @@ def test_values(submission):
     """Values add."""
     assert_close(submission.Value(2.0).doubled().doubled().data, 8.0)
 '''
-MISCONCEPTIONS = '''
+MISCONCEPTIONS = """
 from grader.checks import misconception
 
 @misconception("su1", "Twice is not three times.", caught_by="test_twice")
@@ -80,7 +80,7 @@ def tenfold(reference):
             total.data *= 10
             return total
     return Value
-'''
+"""
 
 
 @pytest.fixture
@@ -183,7 +183,9 @@ def test_the_generator_depends_on_the_seed_and_the_check_alone():
     first = plugin.seeded(7, "toy::test_a").random(4)
 
     np.testing.assert_array_equal(first, plugin.seeded(7, "toy::test_a").random(4))
-    assert not np.isin(first, np.r_[plugin.seeded(8, "toy::test_a").random(4), plugin.seeded(7, "toy::test_b").random(4)]).any()
+    assert not np.isin(
+        first, np.r_[plugin.seeded(8, "toy::test_a").random(4), plugin.seeded(7, "toy::test_b").random(4)]
+    ).any()
     np.testing.assert_allclose(first, [0.31460402, 0.90242962, 0.93184683, 0.56035405], atol=1e-8)
 
 
@@ -208,7 +210,10 @@ def test_draws_do_not_depend_on_order_or_selection(course):
 
     def drawn(*options: str) -> dict[str, str]:
         lines = run(course, "-rfE", *options).outlines
-        return {name: next((x.split("drew ")[1] for x in lines if x.startswith("FAILED") and name in x and "drew" in x), "") for name in ("test_one", "test_two")}
+        return {
+            name: next((x.split("drew ")[1] for x in lines if x.startswith("FAILED") and name in x and "drew" in x), "")
+            for name in ("test_one", "test_two")
+        }
 
     both = drawn()
     assert both["test_one"] != both["test_two"] != ""
@@ -229,7 +234,13 @@ def test_checks_of_the_toy_course_are_collected_as_checks():
         f"pytest.main(['--co', '-q', '--noconftest', '-p', 'grader.plugin', '--import-mode=importlib', '-c', '/dev/null', '--rootdir', {str(TOY)!r}, "
         f"'-p', 'no:cacheprovider', {str(TOY / 'tests')!r}], plugins=[P()])\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     items = [line.removeprefix("ITEM ") for line in done.stdout.splitlines() if line.startswith("ITEM")]
 
     assert "toy::test_double_marker hidden 20 Large arrays are doubled too." in items

@@ -97,7 +97,9 @@ def over_pipes(course: Course, jobs: list[tuple[str, str, str]]) -> dict[tuple[s
     try:
         for topic in topics:
             submissions = [
-                Submission(label, {topic: SubmittedFile(f"{topic}.py", source, "sha256:0")}) for label, t, source in jobs if t == topic
+                Submission(label, {topic: SubmittedFile(f"{topic}.py", source, "sha256:0")})
+                for label, t, source in jobs
+                if t == topic
             ]
             for result in grade_many(submissions, course, engine, [topic], 1):
                 found[result.student, topic] = {c.id: (str(c.verdict), c.message) for c in result.topics[0].checks}
@@ -137,7 +139,9 @@ def assert_alike(course: Course, jobs: list[tuple[str, str, str]]) -> Counter[st
     counts: Counter[str] = Counter()
     for key, piped, remembered in both(course, jobs):
         assert piped
-        assert {c: (piped.get(c), remembered.get(c)) for c in {*piped, *remembered} if piped.get(c) != remembered.get(c)} == {}, key
+        assert {
+            c: (piped.get(c), remembered.get(c)) for c in {*piped, *remembered} if piped.get(c) != remembered.get(c)
+        } == {}, key
         if key[0] == "reference":
             assert {verdict for verdict, _ in piped.values()} == {"pass"}, key
         if key[0] == "stub":

@@ -76,7 +76,9 @@ def test_tensors_are_a_kind_of_their_own():
     assert passes(torch.tensor([1.0]), torch.tensor([1.0]))
     assert not passes(np.array([1.0], np.float32), torch.tensor([1.0]))
     assert not passes(torch.tensor([1.0]), np.array([1.0], np.float32))
-    assert passes(torch.tensor(1.0), 1.0) and passes(1.0, torch.tensor(1.0)) and passes(np.float32(1), torch.tensor(1.0))
+    assert (
+        passes(torch.tensor(1.0), 1.0) and passes(1.0, torch.tensor(1.0)) and passes(np.float32(1), torch.tensor(1.0))
+    )
     assert not passes(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.1]))
     assert not passes(torch.ones(2, dtype=torch.float64), torch.ones(2))
     assert passes(torch.ones(2, requires_grad=True), torch.ones(2))
@@ -97,7 +99,12 @@ def test_kinds_of_numbers():
     order = [np.True_, 1, 1.0, 1.0 + 0j]
     got = [[passes(a, e) for a in order] for e in order]
 
-    assert got == [[True, False, False, False], [False, True, False, False], [False, True, True, False], [False, True, True, True]]
+    assert got == [
+        [True, False, False, False],
+        [False, True, False, False],
+        [False, True, True, False],
+        [False, True, True, True],
+    ]
     assert passes(True, 1.0, dtype=False) and passes(np.uint8(3), 3) and passes(3, np.uint8(3))
 
 
@@ -153,7 +160,10 @@ def test_an_empty_array_passes_only_for_an_empty_array():
 # --- assert_close: values --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-9), ("float32", 1e-5), ("float16", 1e-2), ("complex128", 1e-9), ("complex64", 1e-5)])
+@pytest.mark.parametrize(
+    ("dtype", "rtol"),
+    [("float64", 1e-9), ("float32", 1e-5), ("float16", 1e-2), ("complex128", 1e-9), ("complex64", 1e-5)],
+)
 def test_default_tolerance_follows_the_dtype(dtype, rtol):
     """A relative difference of a tenth of the tolerance passes, one of ten times fails."""
     e = np.array([1.0, 2.0], dtype)
@@ -162,7 +172,9 @@ def test_default_tolerance_follows_the_dtype(dtype, rtol):
     assert not passes((e * (1 + rtol * 10)).astype(dtype), e)
 
 
-@given(hnp.arrays(np.float64, 5, elements=st.floats(0.1, 10).filter(lambda v: abs(float(np.float32(v)) / v - 1) > 1e-8)))
+@given(
+    hnp.arrays(np.float64, 5, elements=st.floats(0.1, 10).filter(lambda v: abs(float(np.float32(v)) / v - 1) > 1e-8))
+)
 @settings(max_examples=50, deadline=None)
 def test_values_rounded_through_single_precision_are_refused(e):
     """A detour through float32 is seen in float64, in arrays and in scalars."""
@@ -201,7 +213,9 @@ def test_expected_zeros_are_measured_by_one():
 def test_tolerances_given_are_used():
     """rtol and atol replace the defaults, one by one."""
     assert passes(1.01, 1.0, rtol=0.02) and not passes(1.01, 1.0, rtol=0.001)
-    assert passes(np.array([1e6, 1.0]), np.array([1e6, 0.0]), atol=1) and not passes(np.array([1e6, 1.0]), np.array([1e6, 0.0]), atol=0.5)
+    assert passes(np.array([1e6, 1.0]), np.array([1e6, 0.0]), atol=1) and not passes(
+        np.array([1e6, 1.0]), np.array([1e6, 0.0]), atol=0.5
+    )
 
 
 NAN, INF = math.nan, math.inf
@@ -249,7 +263,10 @@ def test_the_first_element_that_is_not_finite_is_named():
 values = hnp.arrays(np.float64, (2, 3), elements=st.floats(1e-3, 1e3).map(lambda v: v * math.pi))
 
 
-@given(values, st.sampled_from(["value", "nan", "shape", "dtype", "kind", "items", "keys", "scalar", "text", "integer", "bool"]))
+@given(
+    values,
+    st.sampled_from(["value", "nan", "shape", "dtype", "kind", "items", "keys", "scalar", "text", "integer", "bool"]),
+)
 @settings(max_examples=120, deadline=None)
 def test_safe_words_hold_no_value(e, how):
     """The text for hidden checks names what is wrong without any digit of a result or of what is expected."""
@@ -308,7 +325,7 @@ def test_assert_true_demands_and_says_what(no):
     assert (caught.value.text, caught.value.safe) == ("the mean should be zero",) * 2
 
 
-SOURCE = '''
+SOURCE = """
 import random, threading, sys
 import numpy as np
 from dataclasses import dataclass
@@ -381,15 +398,15 @@ def untraced(x):
 def retraced(x):
     sys.settrace(lambda *a: None)
     return loop(x)
-'''
-TORCH = '''
+"""
+TORCH = """
 import torch
 def torch_random(x): torch.rand(1); return x * 2
 def view(x): return x[1:]
 def same(x): return x
 def writes(x): x.add_(1)
 def fresh(x): return x * 2
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -411,7 +428,9 @@ def test_assert_raises_refuses_values_and_other_errors(s):
     with pytest.raises(CheckFailed) as other:
         assert_raises(ValueError, s.raises, "key")
 
-    assert returned.value.text == "returned 7352, expected ValueError to be raised" and "7352" not in returned.value.safe
+    assert (
+        returned.value.text == "returned 7352, expected ValueError to be raised" and "7352" not in returned.value.safe
+    )
     assert other.value.text == "raised KeyError, expected ValueError" and "KeyError" not in other.value.safe
 
 
@@ -455,14 +474,21 @@ def test_shared_memory_is_named_on_both_sides(s, name, arg, aliases):
     assert list(observe(getattr(s, name))(arg).aliases) == aliases
 
 
-@pytest.mark.parametrize(("name", "used"), [("np_random", True), ("np_seed", True), ("py_random", True), ("own_random", False)])
+@pytest.mark.parametrize(
+    ("name", "used"), [("np_random", True), ("np_seed", True), ("py_random", True), ("own_random", False)]
+)
 def test_the_global_random_state_is_watched(s, name, used):
     """Draws from numpy's or Python's global state are seen; generators of one's own are fine."""
     assert observe(getattr(s, name))(np.ones(2)).used_global_random is used
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("writes", "wrote to its argument 0"), ("same", "result shares memory with argument 0"), ("np_random", "global random state")]
+    ("name", "words"),
+    [
+        ("writes", "wrote to its argument 0"),
+        ("same", "result shares memory with argument 0"),
+        ("np_random", "global random state"),
+    ],
 )
 def test_assert_pure_says_what_was_done(s, name, words):
     """Each side effect fails with its name in the text, and the safe text names neither paths nor values."""
@@ -674,7 +700,16 @@ GOOD: dict[str, Any] = {"id": "bp1", "sentence": "It is the sum.", "caught_by": 
 
 
 @pytest.mark.parametrize(
-    "bad", [{"id": ""}, {"id": "bp1#2"}, {"sentence": " "}, {"caught_by": "sum"}, {"caught_by": ""}, {"twins": "bp2"}, {"nonsense": 1}]
+    "bad",
+    [
+        {"id": ""},
+        {"id": "bp1#2"},
+        {"sentence": " "},
+        {"caught_by": "sum"},
+        {"caught_by": ""},
+        {"twins": "bp2"},
+        {"nonsense": 1},
+    ],
 )
 def test_misconceptions_are_checked_where_they_are_written(bad):
     """An empty id, one with '#', no sentence, no check, or twins that are one text are mistakes of the author."""

@@ -116,7 +116,7 @@ def failure(value: float, number: int = 0) -> Failure:
 def test_two_explanations_that_differ_are_no_explanation(entries, expected):
     """Matches must agree in id or sentence, or be listed twins; else nothing is said."""
     diagnoser = Diagnoser([entry(*e) for e in entries])
-    found = diagnoser.diagnose("t::test_x", "f", failure(3.0), lambda m: failure(3.0))
+    found = diagnoser.diagnose("t::test_x", "f", {"f"}, failure(3.0), lambda m: failure(3.0))
 
     assert expected == (found.id if found else None)
 
@@ -125,7 +125,7 @@ def test_the_comparison_must_be_the_same_one():
     """The same value at another comparison of the check is no match."""
     diagnoser = Diagnoser([entry("a", "one")])
 
-    assert diagnoser.diagnose("t::test_x", "f", failure(3.0, 1), lambda m: failure(3.0, 0)) is None
+    assert diagnoser.diagnose("t::test_x", "f", {"f"}, failure(3.0, 1), lambda m: failure(3.0, 0)) is None
 
 
 def test_replays_are_made_once():
@@ -133,7 +133,7 @@ def test_replays_are_made_once():
     calls = []
     diagnoser = Diagnoser([entry("a", "one")])
     for _ in range(3):
-        diagnoser.diagnose("t::test_x", "f", failure(3.0), lambda m: calls.append(m) or failure(3.0))
+        diagnoser.diagnose("t::test_x", "f", {"f"}, failure(3.0), lambda m: calls.append(m) or failure(3.0))
 
     assert 1 == len(calls)
 

@@ -1,8 +1,8 @@
 """The sample class: what each submission of `examples/submit` earns, check by check.
 
-`golden/<student>.yml` holds what was expected before the first run, by the table of verdicts: for each topic a `default`
-verdict, then verdicts by graded function, then by check; `points` where they are stated; and `student` where
-`submission.yml` gives a name other than the folder's.
+`golden/<student>.yml` holds what to expect by the table of verdicts: for each topic a `default` verdict, then verdicts
+by graded function, then by check; `points` where they are stated; and `student` where `submission.yml` gives a name
+other than the folder's.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from grader.results import Verdict
 from grader.session import MAX_CALLBACKS, MAX_NESTING, Session, StudentError, WorkerDied
 from grader.workers import ForkLauncher
 
-SOURCE = '''
+SOURCE = """
 from collections import defaultdict, namedtuple
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -145,8 +145,8 @@ def big(): return np.zeros((3000, 3000)), 1
 def bigger(): return np.broadcast_to(0, (10**6, 10**6))
 def pick(x): return x[:2, :2]
 def keyed(): return {negated: 1}, 2
-'''
-TORCH = '''
+"""
+TORCH = """
 import torch
 class Model(torch.nn.Module):
     def __init__(self):
@@ -157,7 +157,7 @@ class Model(torch.nn.Module):
 def square(x): return x * x
 def loss(model, x): return model(x).sum()
 def flags(x): return x.requires_grad, x.is_leaf, str(x.dtype)
-'''
+"""
 
 Open = Callable[[str], Session]
 

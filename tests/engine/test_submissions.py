@@ -199,6 +199,7 @@ def test_gradescope(find, tmp_path, packed):
         "submission_1/submission.yml": "student: eve\nsubmitted: 2020-01-01T00:00:00Z\n",
         "submission_2/toy.py": CODE,
         "submission_3/toy.py": CODE,
+        "submission_3/submission.yml": "submitted: 2020-01-01T00:00:00Z\n",
         "submission_4/toy.py": CODE,
     }
     if packed:
@@ -213,6 +214,7 @@ def test_gradescope(find, tmp_path, packed):
     assert first.members == ("Alice A", "Bob B")
     assert NOON + timedelta(microseconds=861687) == first.submitted
     assert next(s for s in found.submissions if s.student == "cyd@example.edu").submitted == NOON
+    assert next(s for s in found.submissions if s.student == "submission_3").submitted is None
 
 
 @pytest.mark.parametrize("text", ["[", "- a", "\xff" * 10, "a: " + "[" * 5000])

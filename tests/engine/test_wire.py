@@ -80,7 +80,9 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, (list, tuple)):
         return len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, dict):
-        return len(a) == len(b) and all(same(k, l) and same(v, w) for (k, v), (l, w) in zip(a.items(), b.items(), strict=True))
+        return len(a) == len(b) and all(
+            same(k, l) and same(v, w) for (k, v), (l, w) in zip(a.items(), b.items(), strict=True)
+        )
     return bool(a == b)
 
 
@@ -140,7 +142,9 @@ def test_the_judge_receives_equal_but_read_only_data(value):
         received[1][0] = 1
 
 
-@pytest.mark.parametrize("value", [np.longlong(3), np.array([1, 2], np.longlong), np.ulonglong(2), np.intc(1), np.float64("nan")])
+@pytest.mark.parametrize(
+    "value", [np.longlong(3), np.array([1, 2], np.longlong), np.ulonglong(2), np.intc(1), np.float64("nan")]
+)
 def test_aliases_of_a_dtype_cross(value):
     """`long long` is another type object than int64 on some systems, but the same dtype."""
     assert crossed(value).dtype == value.dtype
@@ -223,7 +227,10 @@ def test_tensors_keep_their_gradient_flag_layout_and_identity(torch):
     """requires_grad crosses, also for complex numbers; strides keep their kind; one tensor passed twice stays one."""
     leaf = torch.ones(2, 3, requires_grad=True)
     graph = leaf * 2
-    flags = [crossed(t).requires_grad for t in (leaf, graph, torch.ones(2), torch.ones(2, dtype=torch.complex64, requires_grad=True))]
+    flags = [
+        crossed(t).requires_grad
+        for t in (leaf, graph, torch.ones(2), torch.ones(2, dtype=torch.complex64, requires_grad=True))
+    ]
     one, other = crossed([leaf, leaf])
 
     assert [True, True, False, True] == flags
@@ -429,7 +436,13 @@ def seeds() -> list[bytes]:
     rng = np.random.default_rng(0)
     some: list[Any] = [
         (rng.standard_normal((2, 3)), {"a": [1, 2.5, None, True], 3: (b"xyz", "text\ud800")}, 2**60, -math.inf),
-        [np.float32(2), np.asfortranarray(rng.standard_normal((3, 2))), rng.standard_normal((2, 6))[:, ::2], 3 + 4j, np.zeros((0, 4))],
+        [
+            np.float32(2),
+            np.asfortranarray(rng.standard_normal((3, 2))),
+            rng.standard_normal((2, 6))[:, ::2],
+            3 + 4j,
+            np.zeros((0, 4)),
+        ],
         {"dW": np.ones((2, 2), np.float16), "flags": np.array([True, False])},
     ]
     return [frame_of(value) for value in some]
@@ -452,7 +465,7 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
         else:
             bad[at:at] = rng.randbytes(rng.randint(1, 8))
         bad = bad or bytearray(b"x")
-    end = bytes(bad).rfind(b"}", 0, bytes(bad).find(b']]}') + 3 if b"]]}" in bad else len(bad))
+    end = bytes(bad).rfind(b"}", 0, bytes(bad).find(b"]]}") + 3 if b"]]}" in bad else len(bad))
     if rng.random() < 0.7 and len(bad) > wire.HEAD.size and end > wire.HEAD.size:
         header = end + 1 - wire.HEAD.size
         bad[: wire.HEAD.size] = wire.HEAD.pack(wire.MAGIC, header, max(0, len(bad) - wire.HEAD.size - header))
@@ -486,14 +499,18 @@ def mangled_node(node: Any, rng: random.Random) -> Any:
     if isinstance(node, list):
         return [mangled_node(child, rng) for child in node] if rng.random() < 0.95 else node[1:] * 2
     if isinstance(node, dict):
-        return {(rng.choice("ltdasyTfichg") if rng.random() < 0.05 else k): mangled_node(v, rng) for k, v in node.items()}
+        return {
+            (rng.choice("ltdasyTfichg") if rng.random() < 0.05 else k): mangled_node(v, rng) for k, v in node.items()
+        }
     return node
 
 
 def test_mangled_nodes_raise_nothing_but_wire_errors():
     """Well-formed JSON with nodes in the wrong places: data or a WireError, and never a crash."""
     rng, outcomes = random.Random(6), collections.Counter()
-    good = [(json.loads(f[wire.HEAD.size : wire.HEAD.size + wire.parse_head(f[: wire.HEAD.size])[0]]), f) for f in seeds()]
+    good = [
+        (json.loads(f[wire.HEAD.size : wire.HEAD.size + wire.parse_head(f[: wire.HEAD.size])[0]]), f) for f in seeds()
+    ]
     for i in range(10_000):
         header, original = good[i % len(good)]
         length = wire.parse_head(original[: wire.HEAD.size])[0]

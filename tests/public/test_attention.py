@@ -5,7 +5,32 @@ import math
 import numpy as np
 import torch
 
-from grader.checks import assert_close, assert_raises, assert_true, check
+from grader.checks import StudentError, assert_close, assert_raises, assert_true, check, in_worker, oracle
+
+
+def in_turn(helper, *functions, calls):
+    """(call, result) of each call, in one trip; if one raises, in a trip each, so that those before it are judged."""
+    try:
+        results = helper(*functions, calls)
+    except StudentError:
+        results = (helper(*functions, [call])[0] for call in calls)
+    yield from zip(calls, results, strict=True)
+
+
+@in_worker
+def each(function, calls):
+    return [function(*arguments) for arguments in calls]
+
+
+@in_worker
+def loaded_forward(MultiHead, calls):
+    """The outputs of a new layer each, with these weights loaded."""
+    outputs = []
+    for d, h, weights, arguments in calls:
+        layer = MultiHead(d, h)
+        layer.load(*weights)
+        outputs.append(layer.forward(*arguments))
+    return outputs
 
 
 def plain_softmax(row):
@@ -14,6 +39,7 @@ def plain_softmax(row):
     return np.array([value / sum(e) for value in e])
 
 
+@oracle
 def plain_attention(q, k, v, mask=None):
     """One query at a time: score the allowed keys, normalise, average their values."""
     weights = np.zeros((len(q), len(k)))
@@ -25,6 +51,7 @@ def plain_attention(q, k, v, mask=None):
     return np.array([sum(weights[i, j] * v[j] for j in range(len(k))) for i in range(len(q))]), weights
 
 
+@oracle
 def plain_heads(x_q, x_kv, in_w, in_b, out_w, out_b, h):
     """One example at a time, one head at a time."""
     d = len(out_b)
@@ -47,9 +74,9 @@ def random_weights(rng, d):
 @check("softmax", points=1.5)
 def test_softmax_of_rows(submission, rng):
     """Softmax divides the exponential of each score by the sum of its row."""
-    for n, m in [(1, 1), (1, 3), (4, 3)]:
-        x = rng.standard_normal((n, m))
-        assert_close(submission.softmax(x), np.array([plain_softmax(row) for row in x]), name="weights")
+    calls = [(rng.standard_normal(shape),) for shape in [(1, 1), (1, 3), (4, 3)]]
+    for (x,), weights in in_turn(each, submission.softmax, calls=calls):
+        assert_close(weights, np.array([plain_softmax(row) for row in x]), name="weights")
 
 
 @check("softmax", points=1)
@@ -57,17 +84,19 @@ def test_softmax_of_large_scores(submission, rng):
     """Adding one number to every score changes no weight, so scores of ten thousand are no trouble."""
     x = rng.standard_normal((3, 4))
     expected = np.array([plain_softmax(row) for row in x])
-    for shift in (100.0, 10_000.0, -10_000.0):
-        assert_close(submission.softmax(x + shift), expected, name="weights")
+    calls = [(x + shift,) for shift in (100.0, 10_000.0, -10_000.0)]
+    for _, weights in in_turn(each, submission.softmax, calls=calls):
+        assert_close(weights, expected, name="weights")
 
 
 @check("sdpa", points=3)
 def test_attention_without_a_mask(submission, rng):
     """The output is the average of the values, weighted by the softmax of the scaled scores."""
+    calls = []
     for Lq, Lk, d, dv in [(1, 1, 1, 1), (2, 3, 4, 2), (4, 3, 5, 2)]:
-        q, k, v = (rng.standard_normal(s) for s in ((Lq, d), (Lk, d), (Lk, dv)))
-        out, weights = submission.sdpa(q, k, v)
-        expected_out, expected_weights = plain_attention(q, k, v)
+        calls.append([rng.standard_normal(s) for s in ((Lq, d), (Lk, d), (Lk, dv))])
+    for call, (out, weights) in in_turn(each, submission.sdpa, calls=calls):
+        expected_out, expected_weights = plain_attention(*call)
         assert_close(weights, expected_weights, name="weights")
         assert_close(out, expected_out, name="out")
 
@@ -84,14 +113,17 @@ def test_each_query_spreads_one_unit_of_weight(submission, rng):
 @check("sdpa", points=2)
 def test_attention_with_a_mask(submission, rng):
     """A masked key has weight exactly 0, and the weights of the allowed keys still sum to 1."""
+    calls = []
     for Lq, Lk in [(1, 2), (3, 3), (2, 4)]:
         q, k, v = (rng.standard_normal(s) for s in ((Lq, 3), (Lk, 3), (Lk, 2)))
         mask = rng.random((Lq, Lk)) < 0.5
         mask[:, 0], mask[0, 1] = True, False
-        out, weights = submission.sdpa(q, k, v, mask)
-        expected_out, expected_weights = plain_attention(q, k, v, mask)
+        calls.append((q, k, v, mask))
+    for call, (out, weights) in in_turn(each, submission.sdpa, calls=calls):
+        expected_out, expected_weights = plain_attention(*call)
+        mask = call[-1]
         assert_close(weights[~mask], np.zeros((~mask).sum()), name="weights of masked keys")
-        assert_close(weights.sum(axis=-1), np.ones(Lq), name="sum of each row")
+        assert_close(weights.sum(axis=-1), np.ones(len(mask)), name="sum of each row")
         assert_close(weights, expected_weights, name="weights")
         assert_close(out, expected_out, name="out")
 
@@ -120,17 +152,26 @@ def test_gradient_of_the_values(submission, rng):
     assert_close(dv, sum(np.outer(weights[i], dout[i]) for i in range(4)), name="dv")
 
 
+@oracle
+def autograd(q, k, v, dout):
+    """The weights of torch's attention, and the gradients of q, k and v."""
+    tq, tk, tv = (torch.tensor(a, requires_grad=True) for a in (q, k, v))
+    weights = torch.softmax(tq @ tk.T / math.sqrt(q.shape[1]), dim=-1)
+    (weights @ tv).backward(torch.tensor(dout))
+    return weights.detach().numpy(), [leaf.grad.numpy() for leaf in (tq, tk, tv)]
+
+
 @check("sdpa_backward", points=3.5)
 def test_gradients_agree_with_autograd(submission, rng):
     """The gradients of queries, keys and values are those that automatic differentiation finds."""
+    calls = []
     for Lq, Lk, d, dv in [(2, 2, 1, 1), (4, 3, 5, 2)]:
         q, k, v, dout = (rng.standard_normal(s) for s in ((Lq, d), (Lk, d), (Lk, dv), (Lq, dv)))
-        tq, tk, tv = (torch.tensor(a, requires_grad=True) for a in (q, k, v))
-        weights = torch.softmax(tq @ tk.T / math.sqrt(d), dim=-1)
-        (weights @ tv).backward(torch.tensor(dout))
-        gradients = submission.sdpa_backward(dout, q, k, v, weights.detach().numpy())
-        for got, leaf, name in zip(gradients, (tq, tk, tv), ("dq", "dk", "dv"), strict=True):
-            assert_close(got, leaf.grad.numpy(), name=name)
+        calls.append((dout, q, k, v, autograd(q, k, v, dout)[0]))
+    for (dout, q, k, v, _), gradients in in_turn(each, submission.sdpa_backward, calls=calls):
+        expected = autograd(q, k, v, dout)[1]
+        for got, gradient, name in zip(gradients, expected, ("dq", "dk", "dv"), strict=True):
+            assert_close(got, gradient, name=name)
 
 
 @check("sdpa_backward", points=1)
@@ -154,30 +195,32 @@ def test_heads_are_slices_of_the_last_axis(submission, rng):
 @check("merge_heads", points=1.5)
 def test_merging_undoes_splitting(submission, rng):
     """Splitting into heads and merging them again gives back every number in its place."""
+    inputs, calls = [], []
     for h in (1, 2, 3, 6):
-        x = rng.standard_normal((2, 5, 6))
-        heads = x.reshape(2, 5, h, 6 // h).transpose(0, 2, 1, 3)
-        assert_close(submission.merge_heads(heads), x, name="x")
+        inputs.append(rng.standard_normal((2, 5, 6)))
+        calls.append((inputs[-1].reshape(2, 5, h, 6 // h).transpose(0, 2, 1, 3),))
+    for x, (_, merged) in zip(inputs, in_turn(each, submission.merge_heads, calls=calls), strict=True):
+        assert_close(merged, x, name="x")
 
 
 @check("MultiHead", points=3.5)
 def test_two_heads_of_self_attention(submission, rng):
     """Each head attends with its slice of the projected vectors, and the last map mixes the heads."""
+    cases, calls = [], []
     for N, L, d, h in [(1, 2, 2, 1), (2, 3, 4, 2)]:
         x, weights = rng.standard_normal((N, L, d)), random_weights(rng, d)
-        layer = submission.MultiHead(d, h)
-        layer.load(*map(torch.tensor, weights))
-        out = layer.forward(torch.tensor(x), torch.tensor(x), None)
-        assert_close(out, torch.tensor(plain_heads(x, x, *weights, h)), name="out")
+        cases.append((x, x, *weights, h))
+        calls.append((d, h, list(map(torch.tensor, weights)), (torch.tensor(x), torch.tensor(x), None)))
+    for case, (_, out) in zip(cases, in_turn(loaded_forward, submission.MultiHead, calls=calls), strict=True):
+        assert_close(out, torch.tensor(plain_heads(*case)), name="out")
 
 
 @check("MultiHead", points=1.5)
 def test_cross_attention(submission, rng):
     """Queries come from the first argument, keys and values from the second, of its own length."""
     xq, xkv, weights = rng.standard_normal((2, 3, 6)), rng.standard_normal((2, 5, 6)), random_weights(rng, 6)
-    layer = submission.MultiHead(6, 3)
-    layer.load(*map(torch.tensor, weights))
-    out = layer.forward(torch.tensor(xq), torch.tensor(xkv))
+    call = 6, 3, list(map(torch.tensor, weights)), (torch.tensor(xq), torch.tensor(xkv))
+    (out,) = loaded_forward(submission.MultiHead, [call])
     assert_close(out, torch.tensor(plain_heads(xq, xkv, *weights, 3)), name="out")
 
 
@@ -191,25 +234,28 @@ def test_weights_come_first(submission, rng):
 @check("sinusoidal_positions", points=2.5)
 def test_sines_and_cosines(submission):
     """Column 2i holds a sine and column 2i + 1 the cosine of the same angle, and the frequencies fall."""
-    for L, d in [(1, 2), (3, 2), (4, 6)]:
+    sizes = [(1, 2), (3, 2), (4, 6)]
+    for (L, d), positions in in_turn(each, submission.sinusoidal_positions, calls=sizes):
         expected = np.empty((L, d))
         for p in range(L):
             for i in range(d // 2):
                 angle = p / 10_000 ** (2 * i / d)
                 expected[p, 2 * i], expected[p, 2 * i + 1] = math.sin(angle), math.cos(angle)
-        assert_close(submission.sinusoidal_positions(L, d), expected, name="positions")
+        assert_close(positions, expected, name="positions")
 
 
 @check("nadaraya_watson", points=3)
 def test_kernel_regression(submission, rng):
     """A prediction is the average of y, weighted by a Gaussian of the distance in bandwidths."""
+    calls = []
     for M, n, bandwidth in [(1, 1, 1.0), (2, 3, 0.5), (5, 4, 1.5)]:
-        xq, x, y = rng.uniform(-1, 1, M), rng.uniform(-1, 1, n), rng.standard_normal(n)
+        calls.append((rng.uniform(-1, 1, M), rng.uniform(-1, 1, n), rng.standard_normal(n), bandwidth))
+    for (xq, x, y, bandwidth), predictions in in_turn(each, submission.nadaraya_watson, calls=calls):
         expected = []
         for a in xq:
             kernel = [math.exp(-((a - b) ** 2) / (2 * bandwidth**2)) for b in x]
             expected.append(sum(w * c for w, c in zip(kernel, y, strict=True)) / sum(kernel))
-        assert_close(submission.nadaraya_watson(xq, x, y, bandwidth), np.array(expected), name="predictions")
+        assert_close(predictions, np.array(expected), name="predictions")
 
 
 @check("nadaraya_watson", points=1)
