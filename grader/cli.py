@@ -126,6 +126,20 @@ def doctor(attack: bool, as_json: bool) -> None:
     sys.exit(walls.attack(as_json) if attack else walls.run(as_json))
 
 
+@grade.command()
+@click.argument("topics", nargs=-1, metavar="[TOPIC]...")
+@click.option("--verbose", "-v", is_flag=True, help="Print which misconception fails which check (slow).")
+@click.option("--course", "course_file", type=click.Path(path_type=Path), help="course.yml of the course.")
+def audit(topics: tuple[str, ...], verbose: bool, course_file: Path | None) -> None:
+    """Prove the course: references pass, stubs fail, every misconception is caught and recognised."""
+    from grader import audit as rules
+    from grader.course import find_course, load_course
+
+    course = load_course(course_file or find_course(Path.cwd()))
+    chosen = [course.topic(name).name for name in topics] or [topic.name for topic in course.topics]
+    sys.exit(rules.run(course, chosen, verbose))
+
+
 def show_error(error: GraderError) -> None:
     """`error: where: problem` and `help: next step`, for every mistake of a file at once."""
     for warning in error.warnings if isinstance(error, NothingToGrade) else ():

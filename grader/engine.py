@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from grader.course import Course
+from grader.environment import clean_environment
 from grader.errors import GraderError, GraderFault
-from grader.workers import clean_environment
 
 START_SECONDS = 120.0
 REPAIRS = 5

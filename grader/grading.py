@@ -8,6 +8,7 @@ grader fault, never a 0.
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -44,7 +45,8 @@ class Job:
         file, name = self.file, self.topic.name
         problem = file.problem if file else f"{name}.py was not handed in"
         source = file.source if file else None
-        return {"job": self.number, "topic": name, "source": source, "problem": problem}
+        absent = "missing" if file is None else "error"  # what is there but cannot be read is an error, not missing
+        return {"job": self.number, "topic": name, "source": source, "problem": problem, "verdict": absent}
 
     def patience(self) -> float:
         """Seconds without a word after which a judge counts as hung: two runs of one check and two loads, doubled."""
@@ -154,6 +156,7 @@ class _Run:
             if result is not None:
                 self.landed.put((job, result))
                 return judge
+            sys.stderr.write(f"{job.topic.name}: {problem}; trying again with fresh processes\n")
             if judge is not None:
                 judge.kill()
                 judge = None

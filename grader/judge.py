@@ -4,8 +4,9 @@ The supervisor starts one (`python -m grader.judge`). It collects the checks onc
 warm. Where processes can be forked it then becomes a mother: for each request it forks a judge that serves JSON lines
 on a socket of its own. Elsewhere it serves JSON lines on its standard input and output.
 
-Lines to a judge: `{"job", "topic", "source", "problem"}` (source null: there is no text to grade, and the problem says
-why). Lines from it: `{"ready": ...}` once, then for each job one `{"job", "check"}` a check and a closing
+Lines to a judge: `{"job", "topic", "source", "problem", "verdict"}` (source null: there is no text to grade, the problem
+says why, and the verdict is that of every check). Lines from it: `{"ready": ...}` once, then for each job one
+`{"job", "check"}` a check and a closing
 `{"job", "done"}`, `{"job", "broken"}` or `{"job", "fault"}`.
 """
 
@@ -331,9 +332,9 @@ class Judge:
             return
         items = self.items.get(name, [])
         if job["source"] is None:
-            missing = Outcome(Verdict.MISSING, text=job["problem"], safe=job["problem"], loading=True)
+            absent = Outcome(Verdict(job["verdict"]), text=job["problem"], safe=job["problem"], loading=True)
             for item in items:
-                yield {"check": self.result(item, missing, Source(""), 0.0).to_dict()}
+                yield {"check": self.result(item, absent, Source(""), 0.0).to_dict()}
             yield {"done": True, "output": ""}
             return
         run = TopicRun(self, self.course.topic(name), job["source"])

@@ -15,7 +15,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
@@ -25,6 +24,7 @@ from typing import Any, NoReturn, Protocol
 import numpy as np
 
 from grader import wire
+from grader.environment import clean_environment
 from grader.results import Verdict
 from grader.session import Answer, EngineFault, WorkerDied
 
@@ -595,21 +595,3 @@ class ThreadConnection:
                 self.replies.get(timeout=0.005)
             except queue.Empty:
                 continue
-
-
-def clean_environment() -> dict[str, str]:
-    """The environment of every process that may come near a submission: built from nothing."""
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    needed = {name: os.environ[name] for name in ("SYSTEMROOT", "TEMP", "TMP") if sys.platform == "win32"}
-    return {
-        "PATH": os.defpath,
-        "LANG": "C.UTF-8",
-        "HOME": os.path.join(os.sep, "nonexistent"),
-        "CUDA_VISIBLE_DEVICES": "",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "MALLOC_ARENA_MAX": "2",
-        "KMP_INIT_AT_FORK": "FALSE",
-        "TORCHINDUCTOR_CACHE_DIR": os.path.join(tempfile.gettempdir(), "grader-inductor"),  # torch makes it, empty
-        **threads,
-        **needed,
-    }

@@ -46,10 +46,10 @@ def train(submission, data, progress):
     x, y = data["x"], data["y"]
     rng = np.random.default_rng(data["seed"])
 
-    def draw(*shape):
+    def weights(*shape):
         return (rng.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))).astype(np.float32)
 
-    p = {"w1": draw(8, 1, 3, 3), "w2": draw(16, 8, 3, 3), "w3": draw(10, 64)}
+    p = {"w1": weights(8, 1, 3, 3), "w2": weights(16, 8, 3, 3), "w3": weights(10, 64)}
     p.update({f"b{i}": np.zeros(len(p[f"w{i}"]), np.float32) for i in (1, 2, 3)})
     velocity = {name: np.zeros_like(value) for name, value in p.items()}
 

@@ -10,7 +10,7 @@ import numpy as np
 TITLE = "a 64-128-8 VAE learns what digits look like from your loss"
 FIGURE = "ELBO of new digits, nats"
 GATE = (-26.0, -23.0)
-MEANING = "By how much the model expects a new digit, pixel by pixel. Knowing only how dark each pixel is on average gets about -27.2."
+MEANING = "A lower bound on the log-probability of a new digit; knowing only how dark each pixel is on average gets about -27.2."
 BELOW = "It learns too little: compare VAE.loss with minus the mean of your elbo, KL summed over all latent dimensions."
 ABOVE = "No code of eight numbers tells so much at so low a price: is each KL summed, is the log-likelihood one?"
 ALSO = {

@@ -34,7 +34,7 @@ def train(submission, data, progress):
     centres, sigma = data["centres"], data["sigma"]
 
     def network(n_in, n_out):
-        return nn.Sequential(nn.Linear(n_in, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, n_out))
+        return nn.Sequential(nn.Linear(n_in, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, n_out))
 
     def real(n):
         return centres[rng.integers(8, size=n)] + sigma * rng.standard_normal((n, 2))
@@ -42,14 +42,14 @@ def train(submission, data, progress):
     def tensor(array):
         return torch.from_numpy(np.ascontiguousarray(array)).float()
 
-    generator, discriminator = network(2, 2), network(2, 1)
+    generator, discriminator = network(4, 2), network(2, 1)
     opt_g = torch.optim.Adam(generator.parameters(), lr=1e-3, betas=(0.5, 0.9))
     opt_d = torch.optim.Adam(discriminator.parameters(), lr=1e-3, betas=(0.5, 0.9))
     rounds, batch = 2500, 128
-    noise = tensor(rng.standard_normal((2000, 2)))
+    noise = tensor(rng.standard_normal((2000, 4)))
     losses, stages = [], {}
     for t in range(1, rounds + 1):
-        z1, z2 = tensor(rng.standard_normal((batch, 2))), tensor(rng.standard_normal((batch, 2)))
+        z1, z2 = tensor(rng.standard_normal((batch, 4))), tensor(rng.standard_normal((batch, 4)))
         ld, lg = submission.gan_step(generator, discriminator, opt_g, opt_d, tensor(real(batch)), z1, z2)
         losses.append((float(ld), float(lg)))
         for optimizer in (opt_g, opt_d):  # smaller steps towards the end, so that the players come to rest
@@ -120,7 +120,7 @@ def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
     ):
         panel.plot(np.arange(len(values)) + 12, values, color="tab:blue", linewidth=1)
         panel.axhline(level, color="tab:red", linestyle="--", linewidth=1, label=words)
-        panel.set(title=f"loss of the {name}", xlabel="round", ylim=(0, 3))
+        panel.set(title=f"loss of the {name}", xlabel="round", ylim=(0, 2))
         panel.legend(fontsize=8, loc="upper right")
     panel = axes[1, 2]
     panel.plot(results["logits"], results["slopes"]["g_ns"], color="tab:green", label="non-saturating")

@@ -42,7 +42,7 @@ def train(submission, data, progress):
     m = {name: np.zeros_like(value) for name, value in p.items()}
     v = {name: np.zeros_like(value) for name, value in p.items()}
 
-    def draw(n):
+    def sequences(n):
         numbers, marks = rng.random((steps, n)), np.zeros((steps, n))
         for half in (0, steps // 2):
             marks[rng.integers(half, half + steps // 2, size=n), np.arange(n)] = 1
@@ -54,7 +54,7 @@ def train(submission, data, progress):
 
     losses = []
     for t in range(1, updates + 1):
-        x, y = draw(batch)
+        x, y = sequences(batch)
         states, last, _, cache = read(x)
         error = last @ p["w"] + p["b"] - y
         dlast = 2 / batch * error[:, None] * p["w"]

@@ -98,7 +98,7 @@ def train(submission, data, progress):
         "scores": scores,
         "alphas": np.array([stump[3] for stump in clf]),
         "stumps": [[*features[stump[0]], float(stump[2])] for stump in clf[:6]],
-        "boxes": found[kept],
+        "found": found[kept],
         "marks": marks[kept],
         "looked_at": looked_at,
         "passed": passed,
@@ -149,7 +149,7 @@ def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
     axes.imshow(data["scene"], cmap="gray", vmin=0, vmax=255)
     for r, c, h, w in data["boxes"]:
         axes.plot([c, c + w, c + w, c, c], [r, r, r + h, r + h, r], color="white", linewidth=1, linestyle=":")
-    found = zip(np.asarray(results["boxes"]), np.asarray(results["marks"]), strict=True)
+    found = zip(np.asarray(results["found"]), np.asarray(results["marks"]), strict=True)
     for place, ((r, c, h, w), mark) in list(enumerate(found))[:8]:
         style = {"color": "gold", "linewidth": 1.8} if place < 5 else {"color": "0.8", "linewidth": 0.8}
         axes.plot([c, c + w, c + w, c, c], [r, r, r + h, r + h, r], **style)

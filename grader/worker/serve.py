@@ -273,9 +273,8 @@ class Server:
 
     def _named(self, error: BaseException) -> BaseException:
         """A name that a check's helper misses in the submission is missing there as anywhere."""
-        module: Any = self.module
-        if type(error) is AttributeError and module is not None and error.obj is module:
-            return MissingName(f"{module.__name__}.py has no '{error.name}'")
+        if type(error) is AttributeError and self.module is not None and error.obj is self.module:
+            return MissingName(f"{vars(self.module)['__name__']}.py has no '{error.name}'")
         return error
 
     def _pack(self, answer: tuple[Any, dict[str, Any]]) -> list[Any]:

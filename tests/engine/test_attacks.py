@@ -23,7 +23,7 @@ import pytest
 from attacking import ROOT, SECRET, Attack, Range, all_attacks, digest, end_survivors, make_course
 
 from grader.engine import can_fork
-from grader.workers import clean_environment
+from grader.environment import clean_environment
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="needs forked workers")
 ATTACKS = {a.name: a for a in all_attacks()}

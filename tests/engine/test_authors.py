@@ -17,6 +17,7 @@ from grader.inmemory import in_memory_session
 from grader.remote import Submission
 
 pytest_plugins = ["pytester"]
+BARE = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 CONFTEST = 'pytest_plugins = ["grader.plugin"]\n'
 COURSE = """format: 1
 title: Two sums
@@ -103,7 +104,7 @@ def write(root: Path, name: str, text: str) -> Path:
 
 
 def run(course: pytest.Pytester, *options: str) -> pytest.RunResult:
-    return course.runpytest_inprocess("--import-mode=importlib", "-p", "no:cacheprovider", "tests/hidden", *options)
+    return course.runpytest_inprocess("--import-mode=importlib", *BARE, "tests/hidden", *options)
 
 
 def test_the_reference_is_graded_by_default(course):
@@ -166,7 +167,7 @@ def test_a_test_without_a_mark_is_refused(course):
 def test_tests_elsewhere_need_no_mark(course):
     """The rule is for tests/public and tests/hidden alone."""
     path = write(course.path, "tests/course/test_more.py", "def test_plain():\n    pass\n")
-    course.runpytest_inprocess("--import-mode=importlib", "-p", "no:cacheprovider", str(path)).assert_outcomes(passed=1)
+    course.runpytest_inprocess("--import-mode=importlib", *BARE, str(path)).assert_outcomes(passed=1)
 
 
 def test_a_missing_reference_is_told(course):

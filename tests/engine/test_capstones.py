@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from grader import capstone, cli
 from grader.course import Course, load_course
 from grader.errors import UsageError
-from grader.session import StudentError
+from grader.session import EngineFault, Session, StudentError
 from grader.workers import Launcher
 
 ROOT = Path(__file__).parents[2]
@@ -137,14 +137,23 @@ def test_stub_is_told_what_is_not_written(course: Course, launchers: dict[str, L
 
 
 @pytest.mark.parametrize("topic", TOPICS)
-def test_what_is_held_back_never_reaches_the_training(course: Course, topic: str) -> None:
-    """`train` reads no entry that is held back, and every capstone holds its labels back where it has any."""
+def test_what_is_held_back_never_reaches_the_worker(
+    course: Course, launchers: dict[str, Launcher], topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[dict[str, Any]] = []
+
+    def request(self: Session, kind: str, args: Any = (), kwargs: Any = None, **fields: Any) -> Any:
+        if kind == "helper":
+            sent.append(args[1])
+            raise EngineFault("seen enough")
+
+    monkeypatch.setattr(Session, "request", request)
+    with pytest.raises(EngineFault, match="seen enough"):
+        run(course, launchers, topic, reference(course, topic), 0)
     module = capstone.load_capstone(course, topic)
     data = module.make_data(0, DATA)
-    source = capstone.source_of_train(module)
-    assert set(module.HELD_BACK) <= set(data)
+    assert set(sent[0]) == set(data) - set(module.HELD_BACK)
     assert ("test_y" in data) == ("test_y" in module.HELD_BACK)
-    assert not [name for name in module.HELD_BACK if f'"{name}"' in source]
 
 
 @pytest.mark.parametrize("topic", TOPICS)

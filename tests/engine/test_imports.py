@@ -18,7 +18,7 @@ LAYERS = [  # a module imports from its own layer and from those below
     "session workers remote checks verdicts feedback inmemory scoring diagnosis",
     "course submissions stubs trees",
     "worker",
-    "wire results errors text terminal plain_yaml notebooks __init__",
+    "wire results errors text terminal plain_yaml notebooks environment __init__",
 ]
 LEVEL = {name: len(LAYERS) - i for i, names in enumerate(LAYERS) for name in names.split()}
 MODULES = sorted(GRADER.rglob("*.py"))

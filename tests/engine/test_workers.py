@@ -19,9 +19,10 @@ from walled import WalledWorkers
 
 from grader import workers
 from grader.engine import can_fork
+from grader.environment import clean_environment
 from grader.results import Verdict
 from grader.session import EngineFault, Session, StudentError, WorkerDied
-from grader.workers import Clock, ForkLauncher, Output, SpawnLauncher, WorkerLimits, clean_environment, ended
+from grader.workers import Clock, ForkLauncher, Output, SpawnLauncher, WorkerLimits, ended
 
 LIMITS = WorkerLimits(memory=1 << 30, lifetime_cpu=60, output=1000)
 SMALL = WorkerLimits(memory=64 << 20, lifetime_cpu=60, output=1000)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from grader.checks import (
+    StudentError,
     assert_close,
     assert_flat_cost,
     assert_pure,
@@ -10,18 +11,58 @@ from grader.checks import (
     assert_true,
     check,
     fortran,
+    in_worker,
     keep,
     noncontiguous,
     operations,
+    oracle,
 )
 
 KINDS = ("2x", "2y", "3x", "3y", "4")
 PARTS = {"2x": (1, 2), "2y": (2, 1), "3x": (1, 3), "3y": (3, 1), "4": (2, 2)}  # down, across
 
 
+def in_turn(helper, *functions, calls):
+    """(call, result) of each call, in one trip; if one raises, in a trip each, so that those before it are judged."""
+    try:
+        results = helper(*functions, calls)
+    except StudentError:
+        results = (helper(*functions, [call])[0] for call in calls)
+    yield from zip(calls, results, strict=True)
+
+
+@in_worker
+def each(function, calls):
+    return [function(*arguments) for arguments in calls]
+
+
+@in_worker
+def errors_of(function, calls):
+    """What each call raised, as the names of its class and its bases; None where it returned."""
+    raised = []
+    for arguments in calls:
+        try:
+            function(*arguments)
+            raised.append(None)
+        except Exception as error:
+            names = [base.__name__ for base in type(error).__mro__]
+            if {"NotImplementedError", "MissingName", "Forbidden", "MemoryError"} & set(names):
+                raise  # a verdict of its own
+            raised.append(names)
+    return raised
+
+
+def assert_each_refused(function, calls):
+    """Every one of these calls must raise ValueError."""
+    for names in errors_of(function, calls):
+        assert_true(names is not None, "a bad argument should raise ValueError, but a value was returned")
+        assert_true("ValueError" in names, "a bad argument should raise ValueError, another error was raised")
+
+
 # ---------------------------------------------------------------- oracles, all by brute force
 
 
+@oracle
 def table(img):
     """The padded integral image."""
     padded = np.pad(img, ((1, 0), (1, 0)))
@@ -40,10 +81,20 @@ def mask(kind, r, c, h, w, H, W):
     return weight
 
 
+@oracle
 def haar(img, kind, r, c, h, w):
     return np.sum(mask(kind, r, c, h, w, *img.shape) * img)
 
 
+@oracle
+def haars(img, kind, r, c, h, w):
+    """The features at all places and in all sizes, as the arrays broadcast."""
+    grids = np.broadcast_arrays(r, c, h, w)
+    values = [np.sum(mask(kind, *box, *img.shape) * img) for box in zip(*map(np.ravel, grids), strict=True)]
+    return np.array(values).reshape(grids[0].shape)
+
+
+@oracle
 def features_of(kind, H, W):
     """Every place and size of one kind, as a (K, 4) array of r, c, h, w."""
     down, across = PARTS[kind]
@@ -76,14 +127,23 @@ def least_error(v, y, w):
     return min(errors.min(), w.sum() - errors.max())
 
 
+least_error_of_sample = oracle(least_error)
+
+
 def assert_best_stump(stump, v, y, w):
     thr, polarity, err = stump
     tiny = 1e-9 * w.sum()
-    assert_close(err, least_error(v, y, w), name="err", atol=tiny)
+    assert_close(err, least_error_of_sample(v, y, w), name="err", atol=tiny)
     assert_true(polarity in (1, -1), "the polarity is +1 or -1")
     assert_close(
         weighted_error(v, y, w, thr, polarity), err, name="error of the returned threshold and polarity", atol=tiny
     )
+
+
+def judge_stumps(submission, samples):
+    """Each of the samples (v, y, w) must get a stump of least error."""
+    for sample, stump in in_turn(each, submission.best_stump, calls=samples):
+        assert_best_stump(stump, *sample)
 
 
 def boosting_problem(rng, m, n, positives):
@@ -96,19 +156,25 @@ def boosting_problem(rng, m, n, positives):
     return F, y
 
 
+@oracle
+def errors_of_rounds(F, y, wrong):
+    """For each round, given which samples its stump got wrong, its error and the least error, under the true weights."""
+    w = 0.5 / np.where(y == 1, np.sum(y == 1), np.sum(y == 0))
+    chosen, least = [], []
+    for mistakes in wrong:
+        w = w / w.sum()
+        eps = w[mistakes].sum()
+        chosen.append(eps)
+        least.append(min(least_error(row, y, w) for row in F))
+        w = np.where(mistakes, w, w * eps / (1 - eps))
+    return np.array(chosen), np.array(least)
+
+
 def replay(F, y, clf):
     """Go through the rounds again: the error of the chosen stump and the least error, under the true weights."""
     F = np.asarray(F, np.float64)
-    w = 0.5 / np.where(y == 1, np.sum(y == 1), np.sum(y == 0))
-    chosen, least = [], []
-    for j, thr, polarity, _ in clf:
-        w = w / w.sum()
-        wrong = says_one(F[j], thr, polarity) != (y == 1)
-        eps = w[wrong].sum()
-        chosen.append(eps)
-        least.append(min(least_error(row, y, w) for row in F))
-        w = np.where(wrong, w, w * eps / (1 - eps))
-    return np.array(chosen), np.array(least)
+    wrong = [says_one(F[j], thr, polarity) != (y == 1) for j, thr, polarity, _ in clf]
+    return errors_of_rounds(F, y, wrong)
 
 
 def score(F, clf):
@@ -128,6 +194,15 @@ def random_boxes(rng, K, size):
     """(K, 4) integer boxes that overlap often."""
     corner, extent = rng.integers(0, size, (K, 2)), rng.integers(1, size, (K, 2))
     return np.concatenate([corner, extent], axis=1)
+
+
+@oracle
+def boxes_to_keep(boxes, scores, thr):
+    kept = []
+    for i in sorted(range(len(boxes)), key=lambda i: -scores[i]):
+        if all(shared_over_covered(boxes[i], boxes[k]) <= thr for k in kept):
+            kept.append(i)
+    return kept
 
 
 def shared_over_covered(a, b):
@@ -151,18 +226,20 @@ def assert_kept(kept, expected, K):
 @check("integral_image", points=1)
 def test_oblong_and_one_line_images(submission, rng):
     """Oblong images and images of a single row or column are summed like any other."""
-    for H, W in [(1, 6), (6, 1), (2, 7), (7, 11)]:
-        img = rng.standard_normal((H, W))
-        assert_close(submission.integral_image(img), table(img), name="ii")
+    calls = [(rng.standard_normal(shape),) for shape in [(1, 6), (6, 1), (2, 7), (7, 11)]]
+    for (img,), ii in in_turn(each, submission.integral_image, calls=calls):
+        assert_close(ii, table(img), name="ii")
 
 
 @check("integral_image", points=1)
 def test_integers_of_any_width_are_summed_in_int64(submission, rng):
     """Whatever the width of the pixels, signed or unsigned, the table is int64 and exact."""
+    calls = []
     for dtype in (np.int8, np.uint16, np.int32, np.uint32):
         info = np.iinfo(dtype)
-        img = rng.integers(info.min, info.max, (4, 5), dtype=dtype, endpoint=True)
-        assert_close(submission.integral_image(img), table(img.astype(np.int64)), name="ii")
+        calls.append((rng.integers(info.min, info.max, (4, 5), dtype=dtype, endpoint=True),))
+    for (img,), ii in in_turn(each, submission.integral_image, calls=calls):
+        assert_close(ii, table(img.astype(np.int64)), name="ii")
 
 
 @check("integral_image", points=1.5)
@@ -184,8 +261,8 @@ def test_the_image_is_left_alone(submission, rng):
 @check("integral_image", points=0.5)
 def test_only_two_dimensions_make_an_image(submission, rng):
     """A colour image or a single list of pixels raises ValueError."""
-    for shape in [(5,), (4, 5, 3), ()]:
-        assert_raises(ValueError, submission.integral_image, rng.standard_normal(shape))
+    shapes = [(5,), (4, 5, 3), ()]
+    assert_each_refused(submission.integral_image, [(rng.standard_normal(shape),) for shape in shapes])
 
 
 # ---------------------------------------------------------------- rect_sum
@@ -196,13 +273,16 @@ def test_the_four_corners_are_all_it_reads(submission, rng):
     """A small and a large rectangle cost four reads each: no other entry of the table has any influence."""
     H, W = 64, 71
     img = rng.integers(0, 256, (H, W))
+    calls, expected = [], []
     for (r, c, h, w), poison in [((5, 9, 1, 1), np.nan), ((5, 9, 1, 1), 2**40), ((2, 7, 60, 60), np.nan)]:
         ii = table(img)
         poisoned = np.full_like(ii, poison, dtype=np.float64 if poison is np.nan else np.int64)
         corners = np.ix_([r, r + h], [c, c + w])
         poisoned[corners] = ii[corners]
-        expected = img[r : r + h, c : c + w].sum().astype(poisoned.dtype)
-        assert_close(submission.rect_sum(poisoned, r, c, h, w), expected, name="sum")
+        calls.append((poisoned, r, c, h, w))
+        expected.append(img[r : r + h, c : c + w].sum().astype(poisoned.dtype))
+    for true, (_, total) in zip(expected, in_turn(each, submission.rect_sum, calls=calls), strict=True):
+        assert_close(total, true, name="sum")
 
 
 @check("rect_sum", points=1.5)
@@ -218,23 +298,27 @@ def test_index_arrays_broadcast(submission, rng):
         (rows, columns, np.array(2), np.array([1, 2, 3, 4, 5])),
         (rng.integers(0, 5, (2, 1, 3)), rng.integers(0, 5, (4, 1)), rng.integers(1, 4, 3), 7),
     ]
-    for r, c, h, w in shapes:
+    calls = [(ii.copy(), *(np.copy(a) if isinstance(a, np.ndarray) else a for a in shape)) for shape in shapes]
+    for (_, r, c, h, w), sums in in_turn(each, submission.rect_sum, calls=calls):
         grids = np.broadcast_arrays(r, c, h, w)
         expected = np.array([img[i : i + a, k : k + b].sum() for i, k, a, b in zip(*map(np.ravel, grids), strict=True)])
-        assert_close(submission.rect_sum(ii, r, c, h, w), expected.reshape(grids[0].shape), name="sums")
+        assert_close(sums, expected.reshape(grids[0].shape), name="sums")
 
 
 @check("rect_sum", points=1)
 def test_every_rectangle_of_an_image(submission, rng):
     """Every rectangle of an image, asked for in one call, has the sum of its slice."""
+    images, calls = [], []
     for H, W in [(1, 1), (1, 4), (4, 1), (4, 6)]:
-        img = rng.standard_normal((H, W))
-        r, c, h, w = np.array(
+        images.append(rng.standard_normal((H, W)))
+        rectangles = np.array(
             [(r, c, h, w) for r in range(H) for c in range(W) for h in range(1, H - r + 1) for w in range(1, W - c + 1)]
-        ).T
+        )
+        calls.append((table(images[-1]), *rectangles.T))
+    for img, ((_, r, c, h, w), sums) in zip(images, in_turn(each, submission.rect_sum, calls=calls), strict=True):
         expected = np.array([img[i : i + a, k : k + b].sum() for i, k, a, b in zip(r, c, h, w, strict=True)])
         # small sums are differences of larger ones
-        assert_close(submission.rect_sum(table(img), r, c, h, w), expected, name="sums", atol=1e-12)
+        assert_close(sums, expected, name="sums", atol=1e-12)
 
 
 @check("rect_sum", points=1)
@@ -268,10 +352,11 @@ def test_many_windows_at_once(submission, rng):
     img = rng.integers(0, 256, (9, 13)).astype(np.uint8)
     ii, ii2 = table(img), table(img.astype(np.int64) ** 2)
     r, c = np.arange(4)[:, None], np.arange(5)
-    for h, w in [(3, 2), (np.array([[2], [3], [4], [5]]), 3), (2, np.array([2, 3, 4, 5, 6]))]:
+    sides = [(3, 2), (np.array([[2], [3], [4], [5]]), 3), (2, np.array([2, 3, 4, 5, 6]))]
+    calls = [(ii.copy(), ii2.copy(), r.copy(), c.copy(), h, w) for h, w in sides]
+    for (*_, h, w), std in in_turn(each, submission.window_std, calls=calls):
         grids = np.broadcast_arrays(r, c, h, w)
         expected = [img[i : i + a, k : k + b].std() for i, k, a, b in zip(*map(np.ravel, grids), strict=True)]
-        std = submission.window_std(ii, ii2, r, c, h, w)
         assert_close(std, np.reshape(expected, grids[0].shape), name="std", rtol=1e-7)  # the formula loses digits
 
 
@@ -279,10 +364,10 @@ def test_many_windows_at_once(submission, rng):
 def test_brightness_cancels_and_contrast_scales(submission, rng):
     """A brighter window has the same standard deviation, and doubled contrast has twice as much."""
     img = rng.integers(0, 100, (6, 8))
-    box = (1, 2, 4, 5)
     expected = img[1:5, 2:7].std()
-    for change, factor in [(img + 50, 1), (img + 150, 1), (2 * img, 2)]:
-        std = submission.window_std(table(change), table(change**2), *box)
+    changes = [(img + 50, 1), (img + 150, 1), (2 * img, 2)]
+    calls = [(table(change), table(change**2), 1, 2, 4, 5) for change, _ in changes]
+    for (_, factor), (_, std) in zip(changes, in_turn(each, submission.window_std, calls=calls), strict=True):
         assert_close(std, factor * expected, name="std", rtol=1e-7)  # the formula loses digits
 
 
@@ -311,34 +396,35 @@ def test_windows_outside_and_tables_of_two_images_are_errors(submission, rng):
     """A window outside the image or two tables of different shape raise ValueError."""
     img = rng.integers(0, 256, (4, 6))
     ii, ii2 = table(img), table(img**2)
-    assert_raises(ValueError, submission.window_std, ii, ii2, 2, 0, 3, 2)
-    assert_raises(ValueError, submission.window_std, ii, ii2, 0, np.array([0, 5]), 2, 2)
-    assert_raises(ValueError, submission.window_std, ii, ii2[:, :-1], 0, 0, 2, 2)
+    bad = [(ii, ii2, 2, 0, 3, 2), (ii, ii2, 0, np.array([0, 5]), 2, 2), (ii, ii2[:, :-1], 0, 0, 2, 2)]
+    assert_each_refused(submission.window_std, bad)
 
 
 # ---------------------------------------------------------------- haar_feature
 
 
-def assert_all_features(submission, rng, kind):
-    for H, W in [(4, 4), (7, 6)]:
-        img = rng.integers(0, 256, (H, W))
-        r, c, h, w = features_of(kind, H, W).T
-        expected = np.array([haar(img, kind, *feature) for feature in zip(r, c, h, w, strict=True)])
-        assert_close(submission.haar_feature(table(img), kind, r, c, h, w), expected, name=f'"{kind}"')
+def assert_all_features(submission, rng, *kinds):
+    images, calls = [], []
+    for kind in kinds:
+        for H, W in [(4, 4), (7, 6)]:
+            images.append(rng.integers(0, 256, (H, W)))
+            calls.append((table(images[-1]), kind, *features_of(kind, H, W).T))
+    for img, ((_, kind, *boxes), values) in zip(
+        images, in_turn(each, submission.haar_feature, calls=calls), strict=True
+    ):
+        assert_close(values, haars(img, kind, *boxes), name=f'"{kind}"')
 
 
 @check("haar_feature", points=1.5)
 def test_all_features_of_two_parts(submission, rng):
     """Two-part features take right minus left and bottom minus top, at every place and in every size."""
-    assert_all_features(submission, rng, "2x")
-    assert_all_features(submission, rng, "2y")
+    assert_all_features(submission, rng, "2x", "2y")
 
 
 @check("haar_feature", points=1.5)
 def test_all_features_of_three_parts(submission, rng):
     """Three-part features take the middle minus both outer parts, at every place and in every size."""
-    assert_all_features(submission, rng, "3x")
-    assert_all_features(submission, rng, "3y")
+    assert_all_features(submission, rng, "3x", "3y")
 
 
 @check("haar_feature", points=1)
@@ -351,20 +437,15 @@ def test_all_features_of_four_parts(submission, rng):
 def test_mirror_images(submission, rng):
     """A mirror image negates the features that compare across the mirror line and keeps the others."""
     img = rng.integers(0, 256, (6, 12))
-    ii, flipped, upside_down = table(img), table(img[:, ::-1]), table(img[::-1])
-    for kind, sign_lr, sign_ud in [("2x", -1, 1), ("2y", 1, -1), ("3x", 1, 1), ("3y", 1, 1), ("4", -1, -1)]:
-        value = haar(img, kind, 0, 0, 6, 12)
-        assert_close(submission.haar_feature(ii, kind, 0, 0, 6, 12), value, name=f'"{kind}"')
-        assert_close(
-            submission.haar_feature(flipped, kind, 0, 0, 6, 12),
-            sign_lr * value,
-            name=f'"{kind}" of the left-right mirror',
-        )
-        assert_close(
-            submission.haar_feature(upside_down, kind, 0, 0, 6, 12),
-            sign_ud * value,
-            name=f'"{kind}" of the up-down mirror',
-        )
+    mirrors = {"": img, " of the left-right mirror": img[:, ::-1], " of the up-down mirror": img[::-1]}
+    signs = {"2x": (1, -1, 1), "2y": (1, 1, -1), "3x": (1, 1, 1), "3y": (1, 1, 1), "4": (1, -1, -1)}
+    cases, calls = [], []
+    for kind in KINDS:
+        for (where, mirror), sign in zip(mirrors.items(), signs[kind], strict=True):
+            cases.append((f'"{kind}"{where}', sign * haar(img, kind, 0, 0, 6, 12)))
+            calls.append((table(mirror).copy(), kind, 0, 0, 6, 12))
+    for (name, expected), (_, value) in zip(cases, in_turn(each, submission.haar_feature, calls=calls), strict=True):
+        assert_close(value, expected, name=name)
 
 
 @check("haar_feature", points=1)
@@ -372,12 +453,14 @@ def test_features_broadcast(submission, rng):
     """One call computes a feature at many places and in many sizes, as the arrays broadcast."""
     img = rng.standard_normal((14, 15))
     r, c = np.arange(2)[:, None], np.arange(3)
+    sides = [(6, 6), (np.array([[6], [12]]), np.array([12, 6, 6])), (np.array(6), np.array([[6], [12]]))]
+    calls = []
     for kind in KINDS:
-        for h, w in [(6, 6), (np.array([[6], [12]]), np.array([12, 6, 6])), (np.array(6), np.array([[6], [12]]))]:
-            grids = np.broadcast_arrays(r, c, h, w)
-            expected = [haar(img, kind, *feature) for feature in zip(*map(np.ravel, grids), strict=True)]
-            values = submission.haar_feature(table(img), kind, r, c, h, w)
-            assert_close(values, np.reshape(expected, grids[0].shape), name=f'"{kind}"', atol=1e-11)
+        for h, w in sides:
+            h, w = (side.copy() if isinstance(side, np.ndarray) else side for side in (h, w))
+            calls.append((table(img).copy(), kind, r.copy(), c.copy(), h, w))
+    for (_, kind, *boxes), values in in_turn(each, submission.haar_feature, calls=calls):
+        assert_close(values, haars(img, kind, *boxes), name=f'"{kind}"', atol=1e-11)
 
 
 @check("haar_feature", points=1)
@@ -385,13 +468,15 @@ def test_a_feature_reads_the_corners_of_its_parts_only(submission, rng):
     """A feature costs six, eight or nine reads of the table, whatever its size."""
     img = rng.standard_normal((32, 33))
     ii = table(img)
+    calls = []
     for kind, (down, across) in PARTS.items():
         r, c, h, w = 3, 2, 24, 30
         corners = np.ix_(r + np.arange(down + 1) * h // down, c + np.arange(across + 1) * w // across)
         poisoned = np.full_like(ii, np.nan)
         poisoned[corners] = ii[corners]
-        value = submission.haar_feature(poisoned, kind, r, c, h, w)
-        assert_close(value, haar(img, kind, r, c, h, w), name=f'"{kind}"', atol=1e-11)
+        calls.append((poisoned, kind, r, c, h, w))
+    for (_, kind, *box), value in in_turn(each, submission.haar_feature, calls=calls):
+        assert_close(value, haar(img, kind, *box), name=f'"{kind}"', atol=1e-11)
 
 
 @check("haar_feature", points=0.5)
@@ -408,26 +493,24 @@ def test_features_leave_their_arguments_alone(submission, rng):
 def test_sides_that_do_not_divide_are_errors(submission, rng):
     """An unknown kind, or a side that its parts cannot share equally, raises ValueError, also for one among many."""
     ii = table(rng.integers(0, 256, (12, 12)))
-    for kind in ("5", "4x", ""):
-        assert_raises(ValueError, submission.haar_feature, ii, kind, 0, 0, 12, 12)
-    for kind, h, w in [("2x", 2, 3), ("2y", 3, 2), ("3x", 3, 4), ("3y", 5, 3), ("4", 2, 3), ("4", 3, 2)]:
-        assert_raises(ValueError, submission.haar_feature, ii, kind, 0, 0, h, w)
-    assert_raises(ValueError, submission.haar_feature, ii, "2x", 0, 0, 4, np.array([4, 6, 7]))
-    assert_raises(ValueError, submission.haar_feature, ii, "3y", 0, 0, np.array([3, 4, 6]), 4)
+    bad = [(kind, 12, 12) for kind in ("5", "4x", "")]
+    bad += [("2x", 2, 3), ("2y", 3, 2), ("3x", 3, 4), ("3y", 5, 3), ("4", 2, 3), ("4", 3, 2)]
+    bad += [("2x", 4, np.array([4, 6, 7])), ("3y", np.array([3, 4, 6]), 4)]
+    assert_each_refused(submission.haar_feature, [(ii, kind, 0, 0, h, w) for kind, h, w in bad])
 
 
 @check("haar_feature", points=0.5)
 def test_a_feature_outside_the_image_is_an_error(submission, rng):
     """A feature that sticks out of the image on any side or has no pixels raises ValueError."""
     ii = table(rng.integers(0, 256, (8, 10)))
-    for kind in KINDS:
-        for r, c, h, w in [(-1, 0, 6, 6), (0, -1, 6, 6), (3, 0, 6, 6), (0, 5, 6, 6), (1, 1, 0, 6), (1, 1, 6, 0)]:
-            assert_raises(ValueError, submission.haar_feature, ii, kind, r, c, h, w)
+    boxes = [(-1, 0, 6, 6), (0, -1, 6, 6), (3, 0, 6, 6), (0, 5, 6, 6), (1, 1, 0, 6), (1, 1, 6, 0)]
+    assert_each_refused(submission.haar_feature, [(ii, kind, *box) for kind in KINDS for box in boxes])
 
 
 # ---------------------------------------------------------------- enumerate_features
 
 
+@oracle
 def all_features(H, W):
     return {(kind, *map(int, feature)) for kind in KINDS for feature in features_of(kind, H, W)}
 
@@ -443,8 +526,9 @@ def of_each_kind(features):
 @check("enumerate_features", points=2)
 def test_oblong_windows_hold_every_feature(submission):
     """In wide and in tall windows the list is complete and names nothing else."""
-    for H, W in [(2, 3), (1, 5), (6, 1), (6, 4)]:
-        features = set(as_tuples(submission.enumerate_features(H, W)))
+    sizes = [(2, 3), (1, 5), (6, 1), (6, 4)]
+    for (H, W), found in in_turn(each, submission.enumerate_features, calls=sizes):
+        features = set(as_tuples(found))
         expected = all_features(H, W)
         none = np.zeros(len(KINDS), np.int64)
         assert_close(of_each_kind(expected - features), none, name="number of missing features of each kind")
@@ -454,8 +538,8 @@ def test_oblong_windows_hold_every_feature(submission):
 @check("enumerate_features", points=1.5)
 def test_no_feature_is_listed_twice(submission):
     """Each feature appears exactly once."""
-    for H, W in [(2, 2), (5, 4), (4, 7)]:
-        features = as_tuples(submission.enumerate_features(H, W))
+    for (H, W), found in in_turn(each, submission.enumerate_features, calls=[(2, 2), (5, 4), (4, 7)]):
+        features = as_tuples(found)
         assert_close(len(features), len(set(features)), name="number of features")
         assert_close(len(features), len(all_features(H, W)), name="number of features")
 
@@ -464,11 +548,10 @@ def test_no_feature_is_listed_twice(submission):
 def test_turning_the_window_swaps_the_axes(submission):
     """The features of a W x H window are those of an H x W window with rows and columns exchanged."""
     turned_kind = {"2x": "2y", "2y": "2x", "3x": "3y", "3y": "3x", "4": "4"}
-    for H, W in [(2, 3), (4, 6)]:
-        turned = [
-            (turned_kind[kind], c, r, w, h) for kind, r, c, h, w in as_tuples(submission.enumerate_features(H, W))
-        ]
-        assert_close(sorted(as_tuples(submission.enumerate_features(W, H))), sorted(turned), name="features")
+    results = in_turn(each, submission.enumerate_features, calls=[(2, 3), (3, 2), (4, 6), (6, 4)])
+    for _, upright in results:
+        turned = [(turned_kind[kind], c, r, w, h) for kind, r, c, h, w in as_tuples(upright)]
+        assert_close(sorted(as_tuples(next(results)[1])), sorted(turned), name="features")
 
 
 @check("enumerate_features", points=1)
@@ -486,8 +569,7 @@ def test_the_number_of_features(submission):
 @check("enumerate_features", points=0.5)
 def test_an_empty_window_is_an_error(submission):
     """A window without rows or columns raises ValueError."""
-    for H, W in [(0, 4), (4, 0), (-1, 3)]:
-        assert_raises(ValueError, submission.enumerate_features, H, W)
+    assert_each_refused(submission.enumerate_features, [(0, 4), (4, 0), (-1, 3)])
 
 
 # ---------------------------------------------------------------- best_stump
@@ -496,62 +578,71 @@ def test_an_empty_window_is_an_error(submission):
 @check("best_stump", points=2.5)
 def test_errors_count_by_weight(submission, rng):
     """A few heavy samples outvote many light ones: the error adds up weights, not mistakes."""
+    samples = []
     for n in [3, 5, 8, 13, 25]:
         for _ in range(3):
             v, y = rng.standard_normal(n), rng.integers(0, 2, n)
             w = rng.exponential(1.0, n) ** 3
             w[rng.integers(n)] = 0.0  # and a sample without weight does not count at all
-            assert_best_stump(submission.best_stump(v, y, w), v, y, w)
+            samples.append((v, y, w))
+    judge_stumps(submission, samples)
 
 
 @check("best_stump", points=2)
 def test_equal_values_are_never_cut_apart(submission, rng):
     """Samples with equal values get equal predictions, so only cuts between distinct values count."""
+    samples = []
     for n, levels in [(2, 1), (4, 2), (9, 3), (20, 4), (30, 6)]:
         for _ in range(3):
             v, y = rng.integers(0, levels, n).astype(np.float64), rng.integers(0, 2, n)
             w = rng.uniform(0.1, 1.0, n)
-            assert_best_stump(submission.best_stump(v, y, w), v, y, w)
+            samples.append((v, y, w))
+    judge_stumps(submission, samples)
 
 
 @check("best_stump", points=1)
 def test_the_cut_lies_halfway_between_neighbours(submission, rng):
     """A cut halfway between two neighbouring distinct values leaves the same room on both sides."""
+    samples = []
     for n in [2, 5, 9, 14]:
         v = rng.permutation(n) * 2.0 + rng.uniform(0, 1, n)
         y = (v > np.median(v)).astype(np.int64)
         y = y if n % 2 else 1 - y  # both polarities
-        thr, _, _ = submission.best_stump(v, y, np.full(n, 1.0))
+        samples.append((v, y, np.full(n, 1.0)))
+    for (v, y, w), (thr, _, _) in in_turn(each, submission.best_stump, calls=samples):
         u = np.sort(v)
         expected = (u[:-1] + u[1:]) / 2
         k = np.argmin(np.abs(expected - thr))
         assert_close(thr, expected[k], name="thr")
-        assert_close(weighted_error(v, y, np.ones(n), thr, 1 if y[np.argmin(v)] else -1), 0.0, name="errors of the cut")
+        assert_close(weighted_error(v, y, w, thr, 1 if y[np.argmin(v)] else -1), 0.0, name="errors of the cut")
 
 
 @check("best_stump", points=1.5)
 def test_cuts_outside_of_all_values(submission, rng):
     """A stump may predict one class for all: right for a single class, best for a feature without differences."""
+    samples = []
     for label in (0, 1):
         y = np.array([label, 1 - label, label, 1 - label])
         w = np.where(y == label, 0.5, 0.1) * rng.uniform(0.9, 1.1, 4)
         v = np.full(4, rng.standard_normal())
-        assert_best_stump(submission.best_stump(v, y, w), v, y, w)
+        samples.append((v, y, w))
         for n in (1, 2, 5):
             v, y, w = rng.standard_normal(n), np.full(n, label), rng.uniform(0.1, 1.0, n)
-            assert_best_stump(submission.best_stump(v, y, w), v, y, w)
+            samples.append((v, y, w))
+    judge_stumps(submission, samples)
 
 
 @check("best_stump", points=1)
 def test_integer_values_do_not_wrap_around(submission, rng):
     """Unsigned values have no negatives and small sums, so they become floats before any arithmetic."""
+    samples = []
     for dtype in (np.uint8, np.int8, np.int32):
         top = np.iinfo(dtype).max
         for values in ([top, top - 2, top - 4, top - 6], top - rng.permutation(9) * 3):
             v = np.array(values, dtype=dtype)
             for y in ((v > np.sort(v)[1]).astype(np.int64), (v < np.sort(v)[2]).astype(np.int64)):
-                w = rng.uniform(0.1, 1.0, len(v))
-                assert_best_stump(submission.best_stump(v, y, w), v, y, w)
+                samples.append((v.copy(), y, rng.uniform(0.1, 1.0, len(v))))
+    judge_stumps(submission, samples)
 
 
 @check("best_stump", points=0.5)
@@ -559,9 +650,10 @@ def test_the_error_scales_with_the_weights(submission, rng):
     """Weights may have any sum: the error is the weight of the wrong samples, not a share of the total."""
     v, y, w = rng.standard_normal(11), np.arange(11) % 2, rng.uniform(0.1, 1.0, 11)
     v[1] = v[0]  # with different labels, so some error remains
-    for factor in (1e-3, 1.0, 50.0):
-        _, _, err = submission.best_stump(v, y, factor * w)
-        assert_close(err, factor * least_error(v, y, w), name="err")
+    factors = (1e-3, 1.0, 50.0)
+    calls = [(v.copy(), y.copy(), factor * w) for factor in factors]
+    for factor, (_, (_, _, err)) in zip(factors, in_turn(each, submission.best_stump, calls=calls), strict=True):
+        assert_close(err, factor * least_error_of_sample(v, y, w), name="err")
 
 
 @check("best_stump", points=1.5)
@@ -589,8 +681,7 @@ def test_samples_that_do_not_match_are_errors(submission):
     v, y, w = np.array([1.0, 2.0, 3.0]), np.array([0, 1, 0]), np.array([0.2, 0.3, 0.5])
     bad = [(v[:2], y, w), (v, y[:2], w), (v, y, w[:1]), (v[:0], y[:0], w[:0]), (v[None], y[None], w[None])]
     bad += [(v, np.array([-1, 1, -1]), w), (v, np.array([0, 1, 2]), w), (v, y, np.array([0.5, -0.1, 0.6]))]
-    for arguments in bad:
-        assert_raises(ValueError, submission.best_stump, *arguments)
+    assert_each_refused(submission.best_stump, bad)
 
 
 # ---------------------------------------------------------------- adaboost
@@ -599,9 +690,9 @@ def test_samples_that_do_not_match_are_errors(submission):
 @check("adaboost", points=3)
 def test_every_round_takes_the_best_stump_under_its_weights(submission, rng):
     """After each round the samples that were right lose weight, and the next stump is best for the new weights."""
-    for m, n, positives, T in [(3, 12, 4, 2), (5, 16, 6, 5), (4, 24, 9, 6)]:
-        F, y = boosting_problem(rng, m, n, positives)
-        clf = submission.adaboost(F, y, T)
+    sizes = [(3, 12, 4, 2), (5, 16, 6, 5), (4, 24, 9, 6)]
+    calls = [(*boosting_problem(rng, m, n, positives), T) for m, n, positives, T in sizes]
+    for (F, y, T), clf in in_turn(each, submission.adaboost, calls=calls):
         chosen, least = replay(F, y, clf)
         assert_close(chosen, least, name="weighted error of the chosen stumps", atol=1e-9)
         if not len(clf) or least[-1] < 0.49:  # otherwise nothing may be left that beats chance
@@ -611,9 +702,9 @@ def test_every_round_takes_the_best_stump_under_its_weights(submission, rng):
 @check("adaboost", points=1.5)
 def test_the_alpha_of_every_round(submission, rng):
     """In every round alpha is log((1 - eps) / eps) of the error under weights that sum to one."""
-    for m, n, positives, T in [(4, 14, 5, 2), (4, 15, 8, 4)]:
-        F, y = boosting_problem(rng, m, n, positives)
-        clf = submission.adaboost(F, y, T)
+    sizes = [(4, 14, 5, 2), (4, 15, 8, 4)]
+    calls = [(*boosting_problem(rng, m, n, positives), T) for m, n, positives, T in sizes]
+    for (F, y, _), clf in in_turn(each, submission.adaboost, calls=calls):
         eps, _ = replay(F, y, clf)
         assert_close(np.array([alpha for *_, alpha in clf]), np.log((1 - eps) / eps), name="alpha", atol=1e-8)
 
@@ -651,13 +742,13 @@ def test_training_stops_when_no_stump_beats_chance(submission):
 @check("adaboost", points=0.5)
 def test_boosting_on_one_class(submission, rng):
     """If all samples belong to one class, the classifier says so for every sample."""
-    for label, m, n in [(0, 1, 1), (1, 1, 1), (0, 2, 5), (1, 2, 5)]:
-        F = rng.standard_normal((m, n))
-        clf = submission.adaboost(F, np.full(n, label), 2)
+    sizes = [(0, 1, 1), (1, 1, 1), (0, 2, 5), (1, 2, 5)]
+    calls = [(rng.standard_normal((m, n)), np.full(n, label), 2) for label, m, n in sizes]
+    for (F, y, _), clf in in_turn(each, submission.adaboost, calls=calls):
         assert_true(1 <= len(clf) <= 2, "one to T stumps come back")
         for j, thr, polarity, alpha in clf:
             assert_true(bool(np.isfinite(alpha)) and alpha > 5, "alpha is finite and above 5")
-            assert_close(says_one(F[j], thr, polarity), np.full(n, label == 1), name="decisions")
+            assert_close(says_one(F[j], thr, polarity), y == 1, name="decisions")
 
 
 @check("adaboost", points=1)
@@ -678,8 +769,8 @@ def test_the_training_error_is_bounded(submission, rng):
     for m, n, positives in [(3, 10, 1), (4, 16, 6)]:
         F, y = boosting_problem(rng, m, n, positives)
         w = 0.5 / np.where(y == 1, positives, n - positives)
-        for T in (1, 2, 5):
-            clf = submission.adaboost(F, y, T)
+        calls = [(F.copy(), y.copy(), T) for T in (1, 2, 5)]
+        for _, clf in in_turn(each, submission.adaboost, calls=calls):
             alphas = np.array([alpha for *_, alpha in clf])
             wrong = (score(F, clf) >= alphas.sum() / 2 - 1e-12) != (y == 1)
             bound = np.prod(1 / np.cosh(alphas / 2))  # 2 sqrt(eps (1 - eps)) in terms of alpha
@@ -722,8 +813,8 @@ def test_the_training_set_is_left_alone(submission, rng):
 def test_a_malformed_training_set_is_an_error(submission, rng):
     """Features that are no matrix, labels that do not fit or are not 0 and 1, and T below 1 raise ValueError."""
     F, y = boosting_problem(rng, 2, 6, 3)
-    for arguments in [(F[0], y, 2), (F, y[:-1], 2), (F, 2 * y - 1, 2), (F, y, 0), (F[:0], y, 2), (F[:, :0], y[:0], 2)]:
-        assert_raises(ValueError, submission.adaboost, *arguments)
+    bad = [(F[0], y, 2), (F, y[:-1], 2), (F, 2 * y - 1, 2), (F, y, 0), (F[:0], y, 2), (F[:, :0], y[:0], 2)]
+    assert_each_refused(submission.adaboost, bad)
 
 
 # ---------------------------------------------------------------- strong_score
@@ -732,9 +823,10 @@ def test_a_malformed_training_set_is_an_error(submission, rng):
 @check("strong_score", points=1.5)
 def test_scores_of_many_stumps(submission, rng):
     """The score adds alpha over all stumps that vote 1, for any number of features, stumps and samples."""
-    for m, n, T in [(1, 1, 1), (3, 1, 4), (2, 5, 1), (4, 7, 6)]:
-        F, clf = rng.standard_normal((m, n)), random_classifier(rng, m, T)
-        assert_close(submission.strong_score(F, clf), score(F, clf), name="score", atol=1e-12)
+    sizes = [(1, 1, 1), (3, 1, 4), (2, 5, 1), (4, 7, 6)]
+    calls = [(rng.standard_normal((m, n)), random_classifier(rng, m, T)) for m, n, T in sizes]
+    for (F, clf), result in in_turn(each, submission.strong_score, calls=calls):
+        assert_close(result, score(F, clf), name="score", atol=1e-12)
 
 
 @check("strong_score", points=0.5)
@@ -769,13 +861,14 @@ def test_scoring_leaves_the_features_alone(submission, rng):
 @check("cascade_predict", points=1)
 def test_cascades_of_several_stages(submission, rng):
     """Each sample passes on as long as its score reaches half of the sum of the alphas of the stage."""
+    calls = []
     for n, sizes in [(1, [1]), (9, [1, 2]), (40, [3, 2, 4]), (6, [])]:
         F = rng.standard_normal((3, n))
-        stages = [random_classifier(rng, 3, T) for T in sizes]
-        expected = np.full(n, len(stages))
+        calls.append(([random_classifier(rng, 3, T) for T in sizes], F))
+    for (stages, F), (label, stage) in in_turn(each, submission.cascade_predict, calls=calls):
+        expected = np.full(F.shape[1], len(stages))
         for k in reversed(range(len(stages))):
             expected[score(F, stages[k]) < sum(alpha for *_, alpha in stages[k]) / 2] = k
-        label, stage = submission.cascade_predict(stages, F)
         assert_close(stage, expected, name="stage", dtype="kind")
         assert_close(label, (expected == len(stages)).astype(np.int64), name="label", dtype="kind")
 
@@ -819,29 +912,30 @@ def test_the_cascade_leaves_its_arguments_alone(submission, rng):
 def test_iou_counts_pixels(submission, rng):
     """IoU is the number of shared pixels over the number of covered pixels, in either order and at any scale."""
     boxes = random_boxes(rng, 16, 12)
+    cases, calls = [], []
     for a, b in zip(boxes[::2], boxes[1::2], strict=True):
-        expected = shared_over_covered(a, b)
-        assert_close(submission.iou(tuple(map(int, a)), tuple(map(int, b))), expected, name="iou")
-        assert_close(submission.iou(b, a), expected, name="iou of the boxes exchanged")
-        assert_close(submission.iou(a / 8, b / 8), expected, name="iou of smaller boxes")
+        overlap = shared_over_covered(a, b)
+        cases += [(overlap, name) for name in ("iou", "iou of the boxes exchanged", "iou of smaller boxes")]
+        calls += [(tuple(map(int, a)), tuple(map(int, b))), (b.copy(), a.copy()), (a / 8, b / 8)]
+    for (expected, name), (_, result) in zip(cases, in_turn(each, submission.iou, calls=calls), strict=True):
+        assert_close(result, expected, name=name)
 
 
 @check("iou", points=1)
 def test_boxes_apart_share_nothing(submission, rng):
     """Boxes that are apart, in one direction or in both, have IoU 0."""
     a = (2, 3, 4, 5)
-    for b in [(10, 3, 2, 5), (2, 20, 4, 5), (10, 20, 3, 2), (0, 0, 1, 1), (6, 8, 3, 3), (6, 0, 2, 1)]:
-        assert_close(submission.iou(a, b), 0.0, name="iou")
-        assert_close(submission.iou(b, a), 0.0, name="iou")
+    others = [(10, 3, 2, 5), (2, 20, 4, 5), (10, 20, 3, 2), (0, 0, 1, 1), (6, 8, 3, 3), (6, 0, 2, 1)]
+    calls = [pair for b in others for pair in ((a, b), (b, a))]
+    for _, result in in_turn(each, submission.iou, calls=calls):
+        assert_close(result, 0.0, name="iou")
 
 
 @check("iou", points=0.5)
 def test_a_box_without_area_is_an_error(submission):
     """A box whose height or width is not positive raises ValueError."""
-    good = (0, 0, 2, 2)
-    for bad in [(0, 0, 0, 2), (0, 0, 2, 0), (1, 1, -1, 2), (1, 1, 2, -1), (0, 0, -2, -2)]:
-        assert_raises(ValueError, submission.iou, good, bad)
-        assert_raises(ValueError, submission.iou, bad, good)
+    good, bad = (0, 0, 2, 2), [(0, 0, 0, 2), (0, 0, 2, 0), (1, 1, -1, 2), (1, 1, 2, -1), (0, 0, -2, -2)]
+    assert_each_refused(submission.iou, [pair for box in bad for pair in ((good, box), (box, good))])
 
 
 # ---------------------------------------------------------------- nms
@@ -850,14 +944,13 @@ def test_a_box_without_area_is_an_error(submission):
 @check("nms", points=1.5)
 def test_suppression_among_many_boxes(submission, rng):
     """Going from the best score down, a box stays unless it overlaps a box that stayed before."""
+    calls = []
     for K, thr in [(2, 0.2512), (6, 0.3712), (10, 0.1234), (12, 0.2123)]:
         boxes = random_boxes(rng, K, 10)
         scores = rng.permutation(K) + rng.uniform(0.0, 0.5, K)
-        kept = []
-        for i in sorted(range(K), key=lambda i: -scores[i]):
-            if all(shared_over_covered(boxes[i], boxes[k]) <= thr for k in kept):
-                kept.append(i)
-        assert_kept(submission.nms(boxes, scores, thr), kept, len(boxes))
+        calls.append((boxes, scores, thr))
+    for call, kept in in_turn(each, submission.nms, calls=calls):
+        assert_kept(kept, boxes_to_keep(*call), len(call[0]))
 
 
 @check("nms", points=1)
@@ -874,8 +967,10 @@ def test_an_overlap_equal_to_the_threshold_is_kept(submission):
     """A box is dropped only if its overlap is greater than the threshold, not if it is equal."""
     boxes = np.array([[0, 0, 2, 2], [0, 0, 1, 2], [5, 5, 4, 4], [5, 5, 4, 1]])
     scores = np.array([0.4, 0.3, 0.2, 0.1])
-    for thr, kept in [(0.5, [0, 1, 2, 3]), (0.25, [0, 2, 3]), (0.125, [0, 2])]:
-        assert_kept(submission.nms(boxes, scores, thr), kept, len(boxes))
+    expected = {0.5: [0, 1, 2, 3], 0.25: [0, 2, 3], 0.125: [0, 2]}
+    calls = [(boxes.copy(), scores.copy(), thr) for thr in expected]
+    for (_, _, thr), kept in in_turn(each, submission.nms, calls=calls):
+        assert_kept(kept, expected[thr], len(boxes))
 
 
 @check("nms", points=1)
@@ -893,5 +988,5 @@ def test_no_box_one_box_and_boxes_left_alone(submission, rng):
 def test_boxes_and_scores_must_match(submission, rng):
     """Boxes that are not K x 4 or scores of another length raise ValueError."""
     boxes, scores = random_boxes(rng, 4, 8), rng.uniform(size=4)
-    for arguments in [(boxes, scores[:3]), (boxes[:, :3], scores), (boxes[0], scores), (boxes, scores[:, None])]:
-        assert_raises(ValueError, submission.nms, *arguments, 0.5)
+    bad = [(boxes, scores[:3]), (boxes[:, :3], scores), (boxes[0], scores), (boxes, scores[:, None])]
+    assert_each_refused(submission.nms, [(*arguments, 0.5) for arguments in bad])

@@ -2,11 +2,49 @@
 
 import numpy as np
 
-from grader.checks import assert_close, assert_raises, assert_true, check
+from grader.checks import StudentError, assert_close, assert_true, check, in_worker, oracle
 
 KINDS = ("2x", "2y", "3x", "3y", "4")
 
 
+def in_turn(helper, *functions, calls):
+    """(call, result) of each call, in one trip; if one raises, in a trip each, so that those before it are judged."""
+    try:
+        results = helper(*functions, calls)
+    except StudentError:
+        results = (helper(*functions, [call])[0] for call in calls)
+    yield from zip(calls, results, strict=True)
+
+
+@in_worker
+def each(function, calls):
+    return [function(*arguments) for arguments in calls]
+
+
+@in_worker
+def errors_of(function, calls):
+    """What each call raised, as the names of its class and its bases; None where it returned."""
+    raised = []
+    for arguments in calls:
+        try:
+            function(*arguments)
+            raised.append(None)
+        except Exception as error:
+            names = [base.__name__ for base in type(error).__mro__]
+            if {"NotImplementedError", "MissingName", "Forbidden", "MemoryError"} & set(names):
+                raise  # a verdict of its own
+            raised.append(names)
+    return raised
+
+
+def assert_each_refused(function, calls):
+    """Every one of these calls must raise ValueError."""
+    for names in errors_of(function, calls):
+        assert_true(names is not None, "a bad argument should raise ValueError, but a value was returned")
+        assert_true("ValueError" in names, "a bad argument should raise ValueError, another error was raised")
+
+
+@oracle
 def table(img):
     """The padded integral image, made in the judge."""
     padded = np.pad(img, ((1, 0), (1, 0)))
@@ -14,6 +52,7 @@ def table(img):
     return np.cumsum(np.cumsum(padded, axis=0, dtype=dtype), axis=1, dtype=dtype)
 
 
+@oracle
 def haar(img, kind, r, c, h, w):
     """A feature from slices of the image: the sums of its equal parts, with their signs."""
     patch = img[r : r + h, c : c + w].astype(np.float64)
@@ -34,6 +73,7 @@ def weighted_error(v, y, w, thr, polarity):
     return np.sum(w[says_one(v, thr, polarity) != (y == 1)])
 
 
+@oracle
 def least_error(v, y, w):
     """Try every cut and both polarities."""
     u = np.unique(np.asarray(v, np.float64))
@@ -55,6 +95,12 @@ def assert_best_stump(stump, v, y, w):
     )
 
 
+def judge_stumps(submission, samples):
+    """Each of the samples (v, y, w) must get a stump of least error."""
+    for sample, stump in in_turn(each, submission.best_stump, calls=samples):
+        assert_best_stump(stump, *sample)
+
+
 def assert_kept(kept, expected, K):
     """First which boxes stay, then their order."""
     stays = np.isin(np.arange(K), kept).astype(np.int64)
@@ -68,17 +114,19 @@ def assert_kept(kept, expected, K):
 @check("integral_image", points=2)
 def test_an_entry_sums_the_whole_upper_left_rectangle(submission, rng):
     """Entry (r, c) of the integral image is the sum of all pixels above row r and left of column c."""
-    for H, W in [(1, 1), (1, 3), (2, 2), (2, 3), (4, 3)]:
-        img = rng.integers(-9, 10, (H, W))
+    calls = [(rng.integers(-9, 10, shape),) for shape in [(1, 1), (1, 3), (2, 2), (2, 3), (4, 3)]]
+    for (img,), ii in in_turn(each, submission.integral_image, calls=calls):
+        H, W = img.shape
         expected = np.array([[img[:r, :c].sum() for c in range(W + 1)] for r in range(H + 1)])
-        assert_close(submission.integral_image(img), expected, name="ii")
+        assert_close(ii, expected, name="ii")
 
 
 @check("integral_image", points=1)
 def test_the_table_starts_with_a_zero_row_and_column(submission, rng):
     """The integral image of an H x W image is (H+1) x (W+1), and its first row and first column are zero."""
-    for H, W in [(1, 1), (3, 2), (2, 5)]:
-        ii = submission.integral_image(rng.integers(1, 10, (H, W)))
+    calls = [(rng.integers(1, 10, shape),) for shape in [(1, 1), (3, 2), (2, 5)]]
+    for (img,), ii in in_turn(each, submission.integral_image, calls=calls):
+        H, W = img.shape
         assert_close(np.shape(ii), (H + 1, W + 1), name="shape of ii")
         assert_close(ii[0], np.zeros(W + 1, np.int64), name="first row")
         assert_close(ii[:, 0], np.zeros(H + 1, np.int64), name="first column")
@@ -87,9 +135,9 @@ def test_the_table_starts_with_a_zero_row_and_column(submission, rng):
 @check("integral_image", points=2)
 def test_uint8_pixels_do_not_overflow(submission, rng):
     """The sums of 8-bit pixels pass 255 quickly, so the table holds int64 numbers."""
-    for H, W in [(1, 2), (3, 2), (20, 30)]:
-        img = rng.integers(200, 256, (H, W)).astype(np.uint8)
-        assert_close(submission.integral_image(img), table(img), name="ii")
+    calls = [(rng.integers(200, 256, shape).astype(np.uint8),) for shape in [(1, 2), (3, 2), (20, 30)]]
+    for (img,), ii in in_turn(each, submission.integral_image, calls=calls):
+        assert_close(ii, table(img), name="ii")
 
 
 # ---------------------------------------------------------------- rect_sum
@@ -99,8 +147,10 @@ def test_uint8_pixels_do_not_overflow(submission, rng):
 def test_a_rectangle_has_h_rows_and_w_columns(submission, rng):
     """A rectangle sum adds the h rows from r and the w columns from c, rows first and both ends half-open."""
     img = rng.integers(1, 100, (5, 8))
-    for r, c, h, w in [(1, 1, 1, 1), (1, 2, 1, 3), (2, 1, 2, 1), (1, 3, 3, 4)]:
-        assert_close(submission.rect_sum(table(img), r, c, h, w), img[r : r + h, c : c + w].sum(), name="sum")
+    rectangles = [(1, 1, 1, 1), (1, 2, 1, 3), (2, 1, 2, 1), (1, 3, 3, 4)]
+    calls = [(table(img).copy(), *rectangle) for rectangle in rectangles]
+    for (_, r, c, h, w), total in in_turn(each, submission.rect_sum, calls=calls):
+        assert_close(total, img[r : r + h, c : c + w].sum(), name="sum")
 
 
 @check("rect_sum", points=1)
@@ -108,18 +158,19 @@ def test_rectangles_at_the_borders(submission, rng):
     """Rectangles in the first row or column, at the far corner and over the whole image need no special case."""
     H, W = 4, 6
     img = rng.integers(1, 100, (H, W))
-    for r, c, h, w in [(0, 0, 1, 1), (0, 2, 2, 3), (2, 0, 1, 4), (H - 1, W - 1, 1, 1), (1, 2, 3, 4), (0, 0, H, W)]:
-        assert_close(submission.rect_sum(table(img), r, c, h, w), img[r : r + h, c : c + w].sum(), name="sum")
+    rectangles = [(0, 0, 1, 1), (0, 2, 2, 3), (2, 0, 1, 4), (H - 1, W - 1, 1, 1), (1, 2, 3, 4), (0, 0, H, W)]
+    calls = [(table(img).copy(), *rectangle) for rectangle in rectangles]
+    for (_, r, c, h, w), total in in_turn(each, submission.rect_sum, calls=calls):
+        assert_close(total, img[r : r + h, c : c + w].sum(), name="sum")
 
 
 @check("rect_sum", points=1)
 def test_a_rectangle_outside_the_image_is_an_error(submission, rng):
     """A rectangle that is empty or leaves the image raises ValueError, also when it is one among many."""
     ii = table(rng.integers(0, 100, (4, 6)))
-    for rectangle in [(-1, 0, 2, 2), (0, -1, 2, 2), (3, 0, 2, 2), (0, 5, 2, 2), (1, 1, 0, 2), (1, 1, 2, 0)]:
-        assert_raises(ValueError, submission.rect_sum, ii, *rectangle)
-    assert_raises(ValueError, submission.rect_sum, ii, np.array([0, 1, 3]), 0, 2, 2)
-    assert_raises(ValueError, submission.rect_sum, ii, 0, np.array([-1, 0]), 2, 2)
+    bad = [(-1, 0, 2, 2), (0, -1, 2, 2), (3, 0, 2, 2), (0, 5, 2, 2), (1, 1, 0, 2), (1, 1, 2, 0)]
+    bad += [(np.array([0, 1, 3]), 0, 2, 2), (0, np.array([-1, 0]), 2, 2)]
+    assert_each_refused(submission.rect_sum, [(ii, *rectangle) for rectangle in bad])
 
 
 # ---------------------------------------------------------------- window_std
@@ -130,8 +181,9 @@ def test_it_is_the_standard_deviation_of_the_window(submission, rng):
     """Two tables, of the image and of its square, give the standard deviation of the pixels in any window."""
     img = rng.integers(0, 256, (6, 9)).astype(np.uint8)
     ii, ii2 = table(img), table(img.astype(np.int64) ** 2)
-    for r, c, h, w in [(0, 0, 2, 2), (1, 3, 4, 2), (2, 1, 3, 5), (0, 0, 6, 9)]:
-        std = submission.window_std(ii, ii2, r, c, h, w)
+    windows = [(0, 0, 2, 2), (1, 3, 4, 2), (2, 1, 3, 5), (0, 0, 6, 9)]
+    calls = [(ii.copy(), ii2.copy(), *window) for window in windows]
+    for (_, _, r, c, h, w), std in in_turn(each, submission.window_std, calls=calls):
         # the formula subtracts two large numbers, so the last digits are lost whoever computes it
         assert_close(std, img[r : r + h, c : c + w].std(), name="std", rtol=1e-7)
 
@@ -139,12 +191,12 @@ def test_it_is_the_standard_deviation_of_the_window(submission, rng):
 @check("window_std", points=1.5)
 def test_a_flat_window_gives_zero_not_nan(submission, rng):
     """Rounding can push the variance of a flat window below zero, and its root must still be 0."""
-    for value in [0.1, 0.3, *rng.uniform(0.1, 1.0, 3)]:
-        img = np.full((7, 8), value)
-        r, c, h, w = np.array([[r, c, h, w] for r in range(3) for c in range(3) for h in (2, 4) for w in (3, 5)]).T
-        std = submission.window_std(table(img), table(img**2), r, c, h, w)
+    windows = np.array([[r, c, h, w] for r in range(3) for c in range(3) for h in (2, 4) for w in (3, 5)]).T
+    images = [np.full((7, 8), value) for value in [0.1, 0.3, *rng.uniform(0.1, 1.0, 3)]]
+    calls = [(table(img), table(img**2), *windows.copy()) for img in images]
+    for _, std in in_turn(each, submission.window_std, calls=calls):
         # the table itself is off by some 1e-15, the root makes 1e-7 of it
-        assert_close(std, np.zeros(len(r)), name="std of flat windows", atol=1e-6)
+        assert_close(std, np.zeros(windows.shape[1]), name="std of flat windows", atol=1e-6)
 
 
 # ---------------------------------------------------------------- haar_feature
@@ -154,9 +206,10 @@ def test_a_flat_window_gives_zero_not_nan(submission, rng):
 def test_2x_is_right_half_minus_left_half(submission, rng):
     """Kind "2x" splits the width in two and takes the right sum minus the left sum."""
     img = rng.standard_normal((7, 9))
-    for r, c, h, w in [(0, 0, 2, 2), (0, 0, 1, 2), (1, 2, 3, 4)]:
+    windows = [(0, 0, 2, 2), (0, 0, 1, 2), (1, 2, 3, 4)]
+    calls = [(table(img).copy(), "2x", *window) for window in windows]
+    for (_, _, r, c, h, w), value in in_turn(each, submission.haar_feature, calls=calls):
         left, right = img[r : r + h, c : c + w // 2], img[r : r + h, c + w // 2 : c + w]
-        value = submission.haar_feature(table(img), "2x", r, c, h, w)
         assert_close(value, right.sum() - left.sum(), name='"2x"', atol=1e-12)
 
 
@@ -164,10 +217,10 @@ def test_2x_is_right_half_minus_left_half(submission, rng):
 def test_each_kind_on_a_small_image(submission, rng):
     """Each kind of feature adds its bright parts and subtracts its dark parts, as plain sums."""
     img = rng.integers(0, 100, (8, 9))
-    for kind in KINDS:
-        for r, c, h, w in [(0, 0, 6, 6), (2, 1, 6, 6), (1, 2, 6, 6), (0, 3, 6, 6)]:
-            value = submission.haar_feature(table(img), kind, r, c, h, w)
-            assert_close(value, np.int64(haar(img, kind, r, c, h, w)), name=f'"{kind}"')
+    windows = [(0, 0, 6, 6), (2, 1, 6, 6), (1, 2, 6, 6), (0, 3, 6, 6)]
+    calls = [(table(img).copy(), kind, *window) for kind in KINDS for window in windows]
+    for (_, kind, *window), value in in_turn(each, submission.haar_feature, calls=calls):
+        assert_close(value, np.int64(haar(img, kind, *window)), name=f'"{kind}"')
 
 
 @check("haar_feature", points=1.5)
@@ -175,8 +228,10 @@ def test_a_flat_image_leaves_only_the_area_difference(submission, rng):
     """On a flat image two and four parts cancel, but three parts leave minus one third of the total."""
     value = float(rng.integers(50, 200))
     ii = table(np.full((9, 13), value))
-    for kind, area in [("2x", 0), ("2y", 0), ("4", 0), ("3x", -24), ("3y", -24)]:
-        assert_close(submission.haar_feature(ii, kind, 2, 1, 6, 12), area * value, name=f'"{kind}"')
+    areas = {"2x": 0, "2y": 0, "4": 0, "3x": -24, "3y": -24}
+    calls = [(ii.copy(), kind, 2, 1, 6, 12) for kind in areas]
+    for (_, kind, *_), result in in_turn(each, submission.haar_feature, calls=calls):
+        assert_close(result, areas[kind] * value, name=f'"{kind}"')
 
 
 # ---------------------------------------------------------------- enumerate_features
@@ -186,7 +241,8 @@ def test_a_flat_image_leaves_only_the_area_difference(submission, rng):
 def test_small_windows_hold_every_feature(submission):
     """Every kind appears at every place and in every size whose sides its parts divide."""
     divisors = {"2x": (1, 2), "2y": (2, 1), "3x": (1, 3), "3y": (3, 1), "4": (2, 2)}
-    for H, W in [(1, 1), (1, 2), (2, 1), (2, 2), (2, 4), (3, 4)]:
+    sizes = [(1, 1), (1, 2), (2, 1), (2, 2), (2, 4), (3, 4)]
+    for (H, W), found in in_turn(each, submission.enumerate_features, calls=sizes):
         expected = sorted(
             (kind, r, c, h, w)
             for kind, (down, across) in divisors.items()
@@ -196,7 +252,7 @@ def test_small_windows_hold_every_feature(submission):
             for w in range(1, W - c + 1)
             if h % down == 0 and w % across == 0
         )
-        features = sorted({tuple(feature) for feature in submission.enumerate_features(H, W)})
+        features = sorted({tuple(feature) for feature in found})
         of_each_kind = [np.array([sum(kind == f[0] for f in fs) for kind in KINDS]) for fs in (features, expected)]
         assert_close(*of_each_kind, name=f"number of features of each kind in a {H} x {W} window")
         assert_close(features, expected, name=f"features of a {H} x {W} window", dtype=False)
@@ -218,10 +274,11 @@ def test_separable_values_are_cut_without_error(submission):
 @check("best_stump", points=3)
 def test_no_stump_has_less_weighted_error(submission, rng):
     """No threshold with either polarity has a smaller sum of wrong weights than the stump that is returned."""
+    samples = []
     for n in [1, 2, 3, 4, 6, 9]:
         for _ in range(3):
-            v, y, w = rng.standard_normal(n), rng.integers(0, 2, n), rng.uniform(0.1, 1.0, n)
-            assert_best_stump(submission.best_stump(v, y, w), v, y, w)
+            samples.append((rng.standard_normal(n), rng.integers(0, 2, n), rng.uniform(0.1, 1.0, n)))
+    judge_stumps(submission, samples)
 
 
 @check("best_stump", points=1)
@@ -240,11 +297,12 @@ def test_large_values_may_mean_class_one(submission):
 @check("adaboost", points=2)
 def test_each_class_starts_with_half_of_the_weight(submission, rng):
     """In the first round a rare class weighs as much as a frequent one, one half each."""
+    calls = []
     for n in [6, 9, 12]:
-        y = np.array([1] + [0] * (n - 1))
         F = rng.standard_normal((3, n))
         F[:, 0] = np.median(F, axis=1) + 0.01  # the positive hides among the negatives
-        [(j, thr, polarity, alpha)] = submission.adaboost(F, y, 1)
+        calls.append((F, np.array([1] + [0] * (n - 1)), 1))
+    for (F, y, _), [(j, thr, polarity, alpha)] in in_turn(each, submission.adaboost, calls=calls):
         w = starting_weights(y)
         least = min(least_error(row, y, w) for row in F)
         assert_close(alpha, np.log((1 - least) / least), name="alpha")
@@ -300,10 +358,15 @@ def test_a_sample_stops_at_the_first_rejection(submission):
 @check("iou", points=1)
 def test_overlap_of_simple_boxes(submission):
     """Equal boxes have IoU 1, touching boxes 0, and otherwise it is the shared area over the covered area."""
-    assert_close(submission.iou((0, 0, 2, 3), (0, 0, 2, 3)), 1.0, name="equal boxes")
-    assert_close(submission.iou((0, 0, 2, 2), (0, 2, 2, 2)), 0.0, name="touching boxes")
-    assert_close(submission.iou((0, 0, 2, 4), (1, 2, 3, 5)), 2 / 21, name="overlapping boxes")
-    assert_close(submission.iou((0, 0, 4, 4), (1, 1, 2, 3)), 6 / 16, name="a box inside another")
+    cases = {
+        "equal boxes": ((0, 0, 2, 3), (0, 0, 2, 3), 1.0),
+        "touching boxes": ((0, 0, 2, 2), (0, 2, 2, 2), 0.0),
+        "overlapping boxes": ((0, 0, 2, 4), (1, 2, 3, 5), 2 / 21),
+        "a box inside another": ((0, 0, 4, 4), (1, 1, 2, 3), 6 / 16),
+    }
+    results = in_turn(each, submission.iou, calls=[(a, b) for a, b, _ in cases.values()])
+    for (name, (_, _, expected)), (_, overlap) in zip(cases.items(), results, strict=True):
+        assert_close(overlap, expected, name=name)
 
 
 @check("nms", points=1.5)

@@ -1,0 +1,25 @@
+"""The environment of every process that may come near a submission."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of every process that may come near a submission: built from nothing."""
+    threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    needed = {name: os.environ[name] for name in ("SYSTEMROOT", "TEMP", "TMP") if sys.platform == "win32"}
+    return {
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "HOME": os.path.join(os.sep, "nonexistent"),
+        "CUDA_VISIBLE_DEVICES": "",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MALLOC_ARENA_MAX": "2",
+        "KMP_INIT_AT_FORK": "FALSE",
+        "TORCHINDUCTOR_CACHE_DIR": os.path.join(tempfile.gettempdir(), "grader-inductor"),  # torch makes it, empty
+        **threads,
+        **needed,
+    }
