@@ -4,10 +4,9 @@ The supervisor starts one (`python -m grader.judge`). It collects the checks onc
 warm. Where processes can be forked it then becomes a mother: for each request it forks a judge that serves JSON lines
 on a socket of its own. Elsewhere it serves JSON lines on its standard input and output.
 
-Lines to a judge: `{"job", "topic", "source", "problem", "verdict"}` (source null: there is no text to grade, the problem
-says why, and the verdict is that of every check). Lines from it: `{"ready": ...}` once, then for each job one
-`{"job", "check"}` a check and a closing
-`{"job", "done"}`, `{"job", "broken"}` or `{"job", "fault"}`.
+Lines to a judge: `{"job", "topic", "source", "problem", "verdict"}` (source null: there is no text to grade, the
+problem says why, and the verdict is that of every check). Lines from it: `{"ready": ...}` once, then for each job one
+`{"job", "check"}` a check and a closing `{"job", "done"}`, `{"job", "broken"}` or `{"job", "fault"}`.
 """
 
 from __future__ import annotations

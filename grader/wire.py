@@ -6,7 +6,8 @@ Containers are tagged like everything else, so data can never look like a tag, a
 is allocated for it. Nothing here evaluates, unpickles or imports what the other side names.
 
 Message kinds (the closed list): requests `load`, `call`, `get`, `set`, `operator`, `take`, `helper`; replies `value`,
-`raised`, `callback`; a judge answers a callback with `result` or `failed`. No message can say "passed".
+`raised`, `callback`; a judge answers a callback with `result` or `failed`, or first with requests of its own, each of
+which is replied to. No message can say "passed".
 """
 
 from __future__ import annotations

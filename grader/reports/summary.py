@@ -56,8 +56,10 @@ def _class(report: Report, paint: Paint) -> Iterator[str]:
 def _class_line(result: SubmissionResult, width: int, paint: Paint) -> str:
     total = f"{'?' if result.faults else points(result.final):>7} / {points(result.max_points)}"
     late = f"  {result.late_days} d late (-{points(result.penalty)})" if result.late_days else ""
-    counts = Counter(c.verdict for t in result.topics for c in t.checks)
+    absent = [t for t in result.topics if t.file is None and not t.faults]
+    counts = Counter(c.verdict for t in result.topics if t not in absent for c in t.checks)
     words = [f"{n} {MARKS[v]}" for v, n in counts.items() if v is not Verdict.PASS]
+    words += [f"{len(absent)} of {len(result.topics)} topics not handed in"] if absent else []
     colour = "magenta" if result.faults else "green" if not words else "red"
     return (
         f"{printable(result.student):<{width}}  {paint(total, colour)}{late}  {', '.join(words) or 'all checks pass'}"
@@ -86,12 +88,34 @@ def _one(result: SubmissionResult, paint: Paint, verbose: bool) -> Iterator[str]
 def _topic(topic: TopicResult, paint: Paint, verbose: bool) -> Iterator[str]:
     yield paint(f"{topic.topic}: {points(topic.points)} of {points(topic.max_points)}", "bold")
     missing = [c for c in topic.checks if c.verdict is Verdict.MISSING]
-    for check in topic.checks:
-        if verbose or check.verdict not in (Verdict.PASS, Verdict.MISSING):
+    if verbose:
+        for check in topic.checks:
             yield from _check(check, paint)
+    else:
+        for group in _by_cause(topic):
+            yield from _group(group, paint)
     if missing and not verbose:
         names = dict.fromkeys(c.function for c in missing)
         yield f"  {paint('missing', 'yellow')}  {len(missing)} checks of what is not written yet: {', '.join(names)}"
+
+
+def _by_cause(topic: TopicResult) -> list[list[CheckResult]]:
+    """Failed checks, those with one explanation together: one slip reads as one slip, however many checks met it."""
+    groups: dict[str, list[CheckResult]] = {}
+    for check in topic.checks:
+        if check.verdict not in (Verdict.PASS, Verdict.MISSING):
+            loading = f"{check.verdict} {check.message}" if "does not load" in check.message else check.id
+            groups.setdefault(check.advice or loading, []).append(check)
+    return list(groups.values())
+
+
+def _group(group: list[CheckResult], paint: Paint) -> Iterator[str]:
+    """The first check of a group in full, the others by title."""
+    yield from _check(group[0], paint)
+    if len(group) > 1:
+        lost = points(sum((c.max_points or 0) - (c.points or 0) for c in group))
+        units = ", ".join(dict.fromkeys(c.function for c in group))
+        yield f"           the same in {len(group) - 1} more checks of {units} ({lost} points in all; -v lists them)"
 
 
 def _check(check: CheckResult, paint: Paint) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import runpy
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,18 +27,22 @@ QUICK = ("backprop", "conv_backprop", "optimizers", "attention", "elbo", "viola_
 
 # Lines that make a reference wrong: (topic, what stands there, what stands there instead).
 WRONG = {
-    "backprop: the slope of relu is forgotten": ("backprop", "return da * (z > 0)", "return da + 0"),
+    "backprop: relu passes on what it has stopped": ("backprop", "return da * (z > 0)", "return da * (z <= 0)"),
     "backprop: the gradient has the wrong sign": ("backprop", "dlogits[rows, y] -= 1", "dlogits[rows, y] += 1"),
     "backprop: weights drawn with deviation 1": ("backprop", "math.sqrt(variance)", "1.0"),
-    "conv_backprop: filters not turned for dx": (
+    "conv_backprop: dw is turned": (
         "conv_backprop",
-        "w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)",
-        "w.transpose(1, 0, 2, 3)",
+        "np.tensordot(dy, windows, axes=((0, 2, 3), (0, 2, 3)))",
+        "np.tensordot(dy, windows, axes=((0, 2, 3), (0, 2, 3)))[:, :, ::-1, ::-1]",
     ),
-    "conv_backprop: every pixel of a window wins": ("conv_backprop", "np.where(winner == i * k + j, dy, 0)", "dy"),
+    "conv_backprop: the gradient goes to another pixel of the window": (
+        "conv_backprop",
+        "np.where(winner == i * k + j, dy, 0)",
+        "np.where(winner == k * k - 1 - i * k - j, dy, 0)",
+    ),
     "optimizers: adam without bias correction": ("optimizers", "v_hat = v / (1 - beta2**t)", "v_hat = v"),
     "optimizers: the mean square is not a mean": ("optimizers", "G = G + g**2", "G = 0.9 * G + g**2"),
-    "regularization: nothing is dropped": ("regularization", "mask = kept.astype(x.dtype) / (1 - p)", "mask = np.ones_like(x)"),
+    "regularization: the gradient flows through what was dropped": ("regularization", "return dy * mask", "return dy * (mask == 0)"),
     "regularization: nothing is penalised": (
         "regularization",
         "{key: alpha * W for key, W in weights.items()}",
@@ -213,6 +218,21 @@ def test_command_finds_the_file_of_the_working_folder(tmp_path: Path, monkeypatc
     code, output = grade("backprop")
     assert code == 1
     assert "NameError: name 'undefined' is not defined (line " in output and "return da * undefined)" in output
+
+
+def test_command_without_matplotlib_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
+    code, output = grade("optimizers", str(ROOT / "solutions"), "-o", str(tmp_path))
+    assert code == 0 and 'pip install "grader[plots]"' in output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_command_works_where_forking_is_impossible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capstone, "can_fork", lambda: False)
+    code, output = grade("backprop", str(ROOT / "solutions" / "backprop.py"), "-o", str(tmp_path))
+    assert code == 0 and "protection: " in output
 
 
 def test_command_names_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,7 +188,7 @@ def test_a_class_is_listed_worst_first():
 
     assert [line.split()[0] for line in lines[:4]] == ["dan", "cyd", "bob", "ann"]
     assert lines[0] == "dan        ? / 10  1 NOT GRADED"
-    assert lines[1] == "cyd        0 / 20  2 missing"
+    assert lines[1] == "cyd        0 / 20  1 of 1 topics not handed in"
     assert lines[2] == "bob       10 / 20  1 wrong"
     assert lines[3] == "ann       20 / 20  all checks pass"
     assert "4 submissions, 1 with full marks, median 10 of 20" in lines
@@ -283,3 +283,19 @@ def test_docs_name_every_verdict_and_field():
         names |= {f"`{name}`" for name in part["properties"]}
 
     assert sorted(n for n in names if n not in text) == []
+
+
+def test_one_slip_reads_as_one_slip():
+    """Failed checks with one explanation are one entry; the points of all of them and -v are named."""
+
+    def failed(name: str, function: str, advice: str | None) -> CheckResult:
+        return CheckResult(f"toy::{name}", function, name, "hidden", Verdict.WRONG, 0.0, 2.0, "m", None, advice)
+
+    checks = (failed("a", "f", "Sum, not mean."), failed("b", "g", None), failed("c", "h", "Sum, not mean."))
+    topic = TopicResult("toy", "toy.py", "sha256:0", 0.0, 6.0, checks)
+    one = report(SubmissionResult("ann", (topic,), 0.0, 6.0))
+
+    short, long = summary.render(one, plain), summary.render(one, plain, verbose=True)
+    assert short.count("Sum, not mean.") == 1
+    assert "the same in 1 more checks of f, h (4 points in all; -v lists them)" in short
+    assert long.count("Sum, not mean.") == 2
