@@ -18,7 +18,7 @@ import numpy as np
 
 from grader.remote import Handle, RemoteFunction, Submission, with_options
 from grader.session import StudentError
-from grader.wire import FreshRecord, FrozenTuple, Received
+from grader.wire import NAMES, FreshRecord, FrozenTuple, Received
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_REMEMBERED = 1000  # values of one oracle
@@ -184,7 +184,10 @@ def _plain(value: Any) -> np.ndarray:
 
 
 def _dtype_name(value: Any) -> str:
-    return str(value.dtype).removeprefix("torch.") if hasattr(value, "dtype") else np.asarray(value).dtype.name
+    dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        return np.asarray(value).dtype.name
+    return NAMES.get(dtype) or str(dtype).removeprefix("torch.")
 
 
 def _compare_scalars(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
@@ -213,6 +216,10 @@ def _compare_arrays(actual: Any, expected: Any, name: str, tol: _Tolerance) -> P
 
 
 def _compare_values(a: np.ndarray, e: np.ndarray, name: str, tol: _Tolerance, dtype: str) -> Problem:
+    worst = _quickly_close(a, e, tol)
+    if worst is not None:
+        _notice(name, a, e, math.inf if worst == 0 else 1 / worst)
+        return None
     exact = e.dtype.kind in "biu" and a.dtype.kind in "biu" and tol.rtol is None and tol.atol is None
     finite = np.isfinite(e)
     bad = _non_finite_mismatch(a, e, finite)
@@ -235,6 +242,20 @@ def _compare_values(a: np.ndarray, e: np.ndarray, name: str, tol: _Tolerance, dt
     if worst <= 1:
         return None
     return _value_problem(a, e, ~(excess <= 1), excess, name, None)
+
+
+def _quickly_close(a: np.ndarray, e: np.ndarray, tol: _Tolerance) -> float | None:
+    """The worst difference by its tolerance where two finite float64 arrays agree, the usual case; else None."""
+    if a.dtype != np.float64 or e.dtype != np.float64 or not e.size:
+        return None
+    rtol = RTOL["float64"] if tol.rtol is None else tol.rtol
+    size = np.abs(e)
+    largest = float(size.max())
+    atol = rtol * (largest or 1.0) if tol.atol is None else tol.atol
+    if not (largest < math.inf and atol > 0):
+        return None
+    worst = float((np.abs(a - e) / (atol + rtol * size)).max())
+    return worst if worst <= 1 else None  # nan is not
 
 
 def _non_finite_mismatch(a: np.ndarray, e: np.ndarray, finite: np.ndarray) -> np.ndarray:
