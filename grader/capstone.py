@@ -41,6 +41,7 @@ from grader.text import words_of
 from grader.workers import ForkLauncher, Launcher, SpawnLauncher, WorkerLimits
 
 CPU_SECONDS = 120.0
+MEMORY_FACTOR = 3  # of the topic's limit, which is made for the small arrays of checks
 SAFE_LEVELS = ("strong", "sealed")
 Progress = Callable[[int, int], Any]
 MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
@@ -143,7 +144,7 @@ def run_once(
     """
     limits = topic.limits
     lifetime = int(limits.import_seconds + CPU_SECONDS) + 5
-    worker = launcher.start(WorkerLimits(limits.memory_mb << 20, lifetime, limits.output_kb << 10))
+    worker = launcher.start(WorkerLimits((MEMORY_FACTOR * limits.memory_mb) << 20, lifetime, limits.output_kb << 10))
     try:
         session = Session(worker)
         submission = Submission(session)
