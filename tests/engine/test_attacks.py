@@ -231,7 +231,7 @@ def _python_for_all(folder: Path) -> Path:
     home, site = Path("/usr/bin"), Path(sys.prefix, "lib", f"python3.{sys.version_info.minor}", "site-packages")
     system = home / f"python3.{sys.version_info.minor}"
     if not system.exists() or not _for_all(site) or not _for_all(ROOT / "grader"):
-        pytest.skip(f"needs {system} and packages that every user can read")
+        pytest.skip(f"{system} or this folder is not open to every user")
     environment = folder / "python"
     (environment / "bin").mkdir(parents=True)
     (environment / "bin/python").symlink_to(system)
