@@ -20,6 +20,7 @@ from grader.checks import Misconception, Seen
 from grader.worker.serve import ORIGIN
 
 SAME = 1e-6  # relative
+TRANSFORMS = ("sign", "twice", "half", "transposed", "sum-for-mean", "mean-for-sum", "float32")  # true by construction
 
 
 @dataclass(frozen=True)

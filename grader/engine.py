@@ -157,6 +157,7 @@ class ForkEngine(Engine):
         super().__init__(*args)
         self.without = without  # walls taken away, by the engine's own tests alone
         self.lock = threading.Lock()
+        self.closed = False
         self.mother: _Process | None = None
         self.zygotes: dict[str, _Process] = {}
         self.judges: list[int] = []
@@ -173,6 +174,8 @@ class ForkEngine(Engine):
         problem: Exception | None = None
         with self.lock:
             for _ in range(REPAIRS):
+                if self.closed:
+                    raise GraderFault("the run is being ended")
                 try:
                     self._ensure()
                     return action()
@@ -248,6 +251,10 @@ class ForkEngine(Engine):
 
     def close(self) -> None:
         """The children of the mother and of the zygotes end with them."""
+        self.closed = True  # a thread that is repairing stops instead of starting everything anew
+        for process in [self.mother, *list(self.zygotes.values())]:
+            if process is not None:
+                process.process.kill()
         with self.lock:
             for process in [self.mother, *self.zygotes.values()]:
                 if process is not None:

@@ -199,7 +199,7 @@ def test_ctrl_c_keeps_what_is_finished(toy_copy, seconds):
     time.sleep(2 * seconds + 1)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=90)
 
     assert process.returncode == 130
     assert "Traceback" not in err
