@@ -38,6 +38,7 @@ from grader.text import words_of
 from grader.verdicts import Outcome, outcome_of
 from grader.workers import ForkLauncher, Launcher, SpawnLauncher, WorkerConnection, WorkerLimits
 
+FLUSH_SECONDS = 0.1  # results of quick checks leave together: each flush wakes the supervisor
 MAX_KILLED = 4  # a worker that was killed from outside is replaced this often for one check
 RERUN = (Verdict.WRONG, Verdict.ERROR, Verdict.CRASH)
 
@@ -346,8 +347,11 @@ class Judge:
         for line in reader:
             job = json.loads(line)
             try:
+                flushed = time.monotonic()
                 for answer in self.grade(job):
-                    _send(writer, {"job": job["job"], **answer})
+                    late = time.monotonic() - flushed > FLUSH_SECONDS
+                    _send(writer, {"job": job["job"], **answer}, flush=late or "check" not in answer)
+                    flushed = time.monotonic() if late else flushed
             except EngineFault as fault:
                 _send(writer, {"job": job["job"], "fault": str(fault)})
 
@@ -362,9 +366,10 @@ def _points(item: pytest.Item) -> float:
     return check.points if check else 0.0
 
 
-def _send(writer: IO[str], message: dict[str, Any]) -> None:
+def _send(writer: IO[str], message: dict[str, Any], flush: bool = True) -> None:
     writer.write(json.dumps(message) + "\n")
-    writer.flush()
+    if flush:
+        writer.flush()
 
 
 def _last_line(text: str) -> str:

@@ -5,6 +5,7 @@ The judge runs the same checks in the same way, but puts sandboxed workers in pl
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import inspect
@@ -57,6 +58,7 @@ def check_id(item: pytest.Item) -> str:
     return f"{topic_of(item)}::{item.name}"
 
 
+@functools.cache
 def title_of(item: pytest.Item) -> str:
     """The first paragraph of the check's docstring on one line: what the student reads."""
     doc = (getattr(item, "function").__doc__ or "").strip()  # noqa: B009
@@ -224,6 +226,7 @@ FIXTURES: dict[str, Callable[[Any, pytest.Item], Any]] = {
 }
 
 
+@functools.cache
 def own_fixtures(item: pytest.Item) -> tuple[str, ...] | None:
     """The fixtures a check asks for, if they are all ours; None where pytest has to make others."""
     names = tuple(inspect.signature(getattr(item, "function")).parameters)  # noqa: B009 - a collected function
