@@ -409,6 +409,7 @@ class Mother:
 
         try:
             sandbox.die_with_parent()
+            gc.set_threshold(50_000, 20, 50)  # a judge makes much short-lived data and few cycles
             self.control.close()
             channel = socket.socket(fileno=fds[0])
             for kind, fd in zip(kinds, fds[1:], strict=True):
