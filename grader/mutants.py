@@ -132,7 +132,8 @@ class _Places:
             return
         for operator, target, new in expression_changes(node):
             after = ast.unparse(new)
-            self._add(where, operator, target, ast.unparse(target), after, f"({after})")
+            text = after if isinstance(new, ast.Slice) else f"({after})"
+            self._add(where, operator, target, ast.unparse(target), after, text)
         self._inner(node, where)
 
     def _add(self, where: str, operator: str, node: ast.expr | ast.stmt, before: str, after: str, text: str) -> None:
