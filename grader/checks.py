@@ -10,7 +10,7 @@ import functools
 import inspect
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -499,6 +499,60 @@ def _session_of(values: Any) -> Any:
         if found is not None:
             return found
     return None
+
+
+# --- many calls in one trip ------------------------------------------------------------------------------------------
+
+
+def in_turn(helper: Callable[..., Any], *functions: Any, calls: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """(call, result) of each of `calls`, fetched by `helper(*functions, calls)`, an `in_worker` function, in one trip.
+
+    If one of them raises, each is made in a trip of its own, so that those before it are judged first.
+    """
+    try:
+        results: Any = helper(*functions, calls)
+    except StudentError:
+        results = (helper(*functions, [call])[0] for call in calls)
+    yield from zip(calls, results, strict=True)
+
+
+@in_worker
+def each(function, calls):  # type: ignore[no-untyped-def]
+    """What the function returns for each of these argument lists."""
+    return [function(*arguments) for arguments in calls]
+
+
+@in_worker
+def there_and_back(forward, backward, calls):  # type: ignore[no-untyped-def]
+    """For each (arguments, upstream): what backward returns for the upstream gradient and the cache of forward."""
+    results = []
+    for arguments, upstream in calls:
+        _, cache = forward(*arguments)
+        results.append(backward(upstream, cache))
+    return results
+
+
+@in_worker
+def _errors_of(function, calls):  # type: ignore[no-untyped-def]
+    """What each call raised, as the names of its class and its bases; None where it returned."""
+    raised: list[list[str] | None] = []
+    for arguments in calls:
+        try:
+            function(*arguments)
+            raised.append(None)
+        except Exception as error:
+            names = [base.__name__ for base in type(error).__mro__]
+            if {"NotImplementedError", "MissingName", "Forbidden", "MemoryError"} & set(names):
+                raise  # a verdict of its own
+            raised.append(names)
+    return raised
+
+
+def assert_each_refused(function: Any, calls: Sequence[Any]) -> None:
+    """Demand that the submission raises ValueError for every one of these argument lists."""
+    for names in _errors_of(function, calls):
+        assert_true(names is not None, "a bad argument should raise ValueError, but a value was returned")
+        assert_true("ValueError" in names, "a bad argument should raise ValueError, another error was raised")
 
 
 # --- torch across the wire -------------------------------------------------------------------------------------------
