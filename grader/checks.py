@@ -18,7 +18,7 @@ import numpy as np
 
 from grader.remote import Handle, RemoteFunction, Submission, with_options
 from grader.session import StudentError
-from grader.wire import NAMES, FreshRecord, FrozenTuple, Received
+from grader.wire import NAMES, FreshRecord, FrozenDict, FrozenList, FrozenTuple, Received
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_REMEMBERED = 1000  # values of one oracle
@@ -137,6 +137,10 @@ Problem = tuple[str, str] | None
 
 
 def _compare(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
+    worst = _usual_case(actual, expected, tol)
+    if worst is not None:
+        _notice(name, actual, expected, math.inf if worst == 0 else 1 / worst)
+        return None
     wanted, got = _kind(expected), _kind(actual)
     if wanted != got:
         _notice(name, f"{got}, not {wanted}", None, 0.0)
@@ -150,7 +154,16 @@ _KIND_WORDS = {
 }  # fmt: skip
 
 
+_USUAL_KINDS: dict[type, str] = {
+    float: "scalar", np.float64: "scalar", int: "scalar", bool: "scalar", str: "text", dict: "dict", FrozenDict: "dict",
+    **dict.fromkeys((tuple, list, FrozenTuple, FrozenList), "sequence"),
+}  # fmt: skip
+
+
 def _kind(value: Any) -> str:
+    usual = _USUAL_KINDS.get(type(value))
+    if usual is not None:
+        return usual
     if value is None:
         return "nothing"
     if isinstance(value, str):
@@ -242,6 +255,19 @@ def _compare_values(a: np.ndarray, e: np.ndarray, name: str, tol: _Tolerance, dt
     if worst <= 1:
         return None
     return _value_problem(a, e, ~(excess <= 1), excess, name, None)
+
+
+def _usual_case(actual: Any, expected: Any, tol: _Tolerance) -> float | None:
+    """The worst difference by its tolerance of two floats, or float64 arrays of one shape, that agree; else None."""
+    if type(actual) is float and type(expected) is float:
+        rtol, size = RTOL["float64"] if tol.rtol is None else tol.rtol, abs(expected)
+        atol = rtol * (size or 1.0) if tol.atol is None else tol.atol
+        worst = abs(actual - expected) / (atol + rtol * size) if size < math.inf and atol > 0 else math.inf
+        return worst if worst <= 1 else None  # nan is not
+    arrays = type(actual) is np.ndarray and type(expected) is np.ndarray
+    if arrays and actual.shape == expected.shape and actual.ndim:
+        return _quickly_close(actual, expected, tol)
+    return None
 
 
 def _quickly_close(a: np.ndarray, e: np.ndarray, tol: _Tolerance) -> float | None:

@@ -307,7 +307,8 @@ class Judge:
         assert check is not None
         topic = self.course.topic(plugin.topic_of(item))
         scale = topic.weight / 100
-        found = self._diagnosis(item, outcome) if self.course.policy.feedback != "verdicts" else None
+        wanted = outcome.failure is not None and self.course.policy.feedback != "verdicts"
+        found = self._diagnosis(item, outcome) if wanted else None
         return CheckResult(
             id=plugin.check_id(item),
             function=check.function,

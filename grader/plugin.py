@@ -42,10 +42,12 @@ def pytest_configure(config: pytest.Config) -> None:
 # --- facts about a collected check -----------------------------------------------------------------------------------
 
 
+@functools.cache  # of items there are a few hundred, asked for again with every submission
 def topic_of(item: pytest.Item) -> str:
     return item.path.stem.removeprefix("test_")
 
 
+@functools.cache
 def visibility_of(item: pytest.Item) -> str:
     return item.path.parent.name
 
@@ -54,6 +56,7 @@ def check_of(item: pytest.Item) -> Check | None:
     return getattr(getattr(item, "function", None), "check", None)
 
 
+@functools.cache
 def check_id(item: pytest.Item) -> str:
     return f"{topic_of(item)}::{item.name}"
 

@@ -132,7 +132,7 @@ class Encoder:
         self.nodes += 1
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             raise TooLarge("nested too deeply, or too many items")
-        self.spend(3)
+        self.header -= 3  # checked with whatever else the node takes, and in `pack`
         encode = _ENCODERS.get(type(value)) or _encoder_of_subclass(value)
         if encode is not None and type(value) not in self.objects:
             return encode(self, value, depth)
@@ -389,10 +389,11 @@ class Decoder:
         self.nodes += 1
         if depth > MAX_DEPTH + 2 or self.nodes > 2 * MAX_NODES:
             raise WireError("nested too deeply, or too many items")
-        if node is None or type(node) in (bool, float, str):
-            return node
-        if type(node) is int:
-            return _bounded(node)
+        if type(node) is not dict:
+            if node is None or type(node) in (float, str, bool):
+                return node
+            if type(node) is int:
+                return _bounded(node)
         if type(node) is not dict or not node:
             raise WireError("not a node")
         tag = next(iter(node))
