@@ -195,9 +195,9 @@ def test_linear_backward_keeps_float32_in_any_memory_layout(submission, rng):
 @check("linear_backward", points=1)
 def test_linear_backward_leaves_the_upstream_gradient_alone(submission, rng):
     """The backward pass does not write to the upstream gradient, nor return its memory."""
-    for size in [(1, 1, 1), (1, 4, 2), (5, 4, 3)]:
-        x, W, b, dy = draw_linear(rng, *size)
-        _, cache = submission.linear_forward(x, W, b)
+    draws = [draw_linear(rng, *size) for size in [(1, 1, 1), (1, 4, 2), (5, 4, 3)]]
+    forward = each(submission.linear_forward, [(x, W, b) for x, W, b, _ in draws])
+    for (*_, dy), (_, cache) in zip(draws, forward, strict=True):
         assert_leaves_arguments_alone(observe(submission.linear_backward)(dy, cache), argument="0")
 
 
@@ -305,25 +305,29 @@ def test_activation_gradient_keeps_float32_and_vanishes_in_saturation(submission
 @check("act_backward", points=0.5)
 def test_activation_gradient_leaves_its_arguments_alone(submission, rng):
     """The backward pass of an activation gives a new array, the same one each time, and wants the shape of z."""
-    for kind in KINDS:
-        z, da = np.abs(off_the_kink(rng, (3, 4))), rng.standard_normal((3, 4))
-        _, cache = submission.act_forward(z, kind)
-        seen = observe(submission.act_backward)(da, cache)
+    draws = [(np.abs(off_the_kink(rng, (3, 4))), rng.standard_normal((3, 4))) for _ in KINDS]
+    forward = each(submission.act_forward, [(z, kind) for (z, _), kind in zip(draws, KINDS, strict=True)])
+    calls = [(da, cache) for (_, da), (_, cache) in zip(draws, forward, strict=True)]
+    values = []
+    for call in calls:
+        seen = observe(submission.act_backward)(*call)
         assert_leaves_arguments_alone(seen, argument="0")
-        assert_close(submission.act_backward(da, cache), seen.value, name=f"dz of {kind}, called again")
-        bad = [(wrong.copy(), cache) for wrong in (da[:1], da[0], da.T)]
-        assert_each_refused(submission.act_backward, bad)
+        values.append(seen.value)
+    again = each(submission.act_backward, calls)
+    for kind, dz, value in zip(KINDS, again, values, strict=True):
+        assert_close(dz, value, name=f"dz of {kind}, called again")
+    bad = [(wrong.copy(), cache) for da, cache in calls for wrong in (da[:1], da[0], da.T)]
+    assert_each_refused(submission.act_backward, bad)
 
 
 @check("act_backward", points=0.5)
 def test_activation_gradient_needs_no_loop(submission, rng):
     """Gradients of activations are computed on whole arrays, whatever their size."""
-    for kind in KINDS:
-        calls = []
-        for shape in [(2, 2), (9, 8)]:
-            z, da = off_the_kink(rng, shape), rng.standard_normal(shape)
-            calls.append((da, submission.act_forward(z, kind)[1]))
-        _, dz = assert_flat_cost(submission.act_backward, *calls)
+    draws = [(off_the_kink(rng, shape), kind, rng.standard_normal(shape)) for kind in KINDS for shape in [(2, 2), (9, 8)]]
+    forward = each(submission.act_forward, [(z, kind) for z, kind, _ in draws])
+    calls = [(da, cache) for (*_, da), (_, cache) in zip(draws, forward, strict=True)]
+    for small, large, (z, kind, da) in zip(calls[::2], calls[1::2], draws[1::2], strict=True):
+        _, dz = assert_flat_cost(submission.act_backward, small, large)
         assert_close(dz, autograd_of_activation(z, kind, da), name=f"dz of {kind}")
 
 
