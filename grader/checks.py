@@ -257,12 +257,16 @@ def _compare_values(a: np.ndarray, e: np.ndarray, name: str, tol: _Tolerance, dt
     return _value_problem(a, e, ~(excess <= 1), excess, name, None)
 
 
+_FLOATS = (float, np.float64)
+
+
 def _usual_case(actual: Any, expected: Any, tol: _Tolerance) -> float | None:
     """The worst difference by its tolerance of two floats, or float64 arrays of one shape, that agree; else None."""
-    if type(actual) is float and type(expected) is float:
-        rtol, size = RTOL["float64"] if tol.rtol is None else tol.rtol, abs(expected)
+    if type(actual) in _FLOATS and type(expected) in _FLOATS:
+        a, e = float(actual), float(expected)
+        rtol, size = RTOL["float64"] if tol.rtol is None else tol.rtol, abs(e)
         atol = rtol * (size or 1.0) if tol.atol is None else tol.atol
-        worst = abs(actual - expected) / (atol + rtol * size) if size < math.inf and atol > 0 else math.inf
+        worst = abs(a - e) / (atol + rtol * size) if size < math.inf and atol > 0 else math.inf
         return worst if worst <= 1 else None  # nan is not
     arrays = type(actual) is np.ndarray and type(expected) is np.ndarray
     if arrays and actual.shape == expected.shape and actual.ndim:

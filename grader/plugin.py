@@ -255,8 +255,13 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 
 
 def seeded(seed: int, id: str) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(_seed_sequence(seed, id)))
+
+
+@functools.cache
+def _seed_sequence(seed: int, id: str) -> np.random.SeedSequence:
     digest = hashlib.sha256(f"{seed}:{id}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:16], "little"))
+    return np.random.SeedSequence(int.from_bytes(digest[:16], "little"))
 
 
 def usage(error: GraderError) -> pytest.UsageError:

@@ -91,6 +91,7 @@ class Session:
         self.callback_error: BaseException | None = None
         self.nesting = 0
         self.lines: int | None = None  # of the submission's source
+        self.ids = ""
         self.helpers: set[str] = set()  # sources whose code the worker has
         self.forget = False
         self._last_value: Any = None
@@ -113,7 +114,7 @@ class Session:
         source = fields.pop("source", None)
         if source is not None:
             fields |= self._helper(source)
-        message = {"kind": kind, "id": secrets.token_hex(4), **fields}
+        message = {"kind": kind, "id": self._new_id(), **fields}
         if self.forget:
             message["forget"], self.forget = True, False
         try:
@@ -129,6 +130,12 @@ class Session:
             self.helpers.add(source)  # its code is on its way
         reply, arrays = self.connection.roundtrip(frame, self._answer)
         return self._reply(message, reply, arrays, list(zip(generators, states, strict=True)))
+
+    def _new_id(self) -> str:
+        """Random, so that no reply can be written before its request; drawn in stock, as a draw is a system call."""
+        self.ids = self.ids or secrets.token_hex(4 * 64)
+        id, self.ids = self.ids[:8], self.ids[8:]
+        return id
 
     def _helper(self, source: str) -> dict[str, Any]:
         """The helper's number and, where the worker does not have it yet, its code."""

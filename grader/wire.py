@@ -146,7 +146,7 @@ class Encoder:
     def stays(self, value: Any) -> Any:
         """The node of what is not data."""
         node = self.special(value)
-        self.spend(len(json.dumps(node)))
+        self.spend(len(_dump(node)))
         return node
 
     def items(self, values: Any, depth: int) -> list[Any]:
@@ -248,10 +248,11 @@ def _tuple(encoder: Encoder, value: Any, depth: int) -> Any:
 
 
 def _dict(encoder: Encoder, value: Any, depth: int) -> Any:
-    if len(value) > MAX_KEYS and not all(type(k) is str for k in dict.keys(value)):
-        raise TooLarge(f"a dict of {len(value)} items")
-    if not all(_is_key(k) for k in dict.keys(value)):
-        return encoder.stays(value)
+    if not all([type(k) is str for k in dict.keys(value)]):
+        if len(value) > MAX_KEYS:
+            raise TooLarge(f"a dict of {len(value)} items")
+        if not all(map(_is_key, dict.keys(value))):
+            return encoder.stays(value)
     pairs = [[encoder.child(k, depth), encoder.child(v, depth)] for k, v in dict.items(value)]
     return encoder.named({"d": pairs}, value)
 
