@@ -10,7 +10,7 @@ import functools
 import inspect
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from grader.remote import Handle, RemoteFunction, Submission, with_options
 from grader.session import StudentError
-from grader.wire import NAMES, FreshRecord, FrozenTuple, Received
+from grader.wire import NAMES, FreshRecord, FrozenDict, FrozenList, FrozenTuple, Received
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_REMEMBERED = 1000  # values of one oracle
@@ -151,6 +151,10 @@ Problem = tuple[str, str] | None
 
 
 def _compare(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
+    worst = _usual_case(actual, expected, tol)
+    if worst is not None:
+        _notice(name, actual, expected, math.inf if worst == 0 else 1 / worst, tol)
+        return None
     wanted, got = _kind(expected), _kind(actual)
     if wanted != got:
         _notice(name, f"{got}, not {wanted}", None, 0.0)
@@ -164,7 +168,16 @@ _KIND_WORDS = {
 }  # fmt: skip
 
 
+_USUAL_KINDS: dict[type, str] = {
+    float: "scalar", np.float64: "scalar", int: "scalar", bool: "scalar", str: "text", dict: "dict", FrozenDict: "dict",
+    **dict.fromkeys((tuple, list, FrozenTuple, FrozenList), "sequence"),
+}  # fmt: skip
+
+
 def _kind(value: Any) -> str:
+    usual = _USUAL_KINDS.get(type(value))
+    if usual is not None:
+        return usual
     if value is None:
         return "nothing"
     if isinstance(value, str):
@@ -256,6 +269,23 @@ def _compare_values(a: np.ndarray, e: np.ndarray, name: str, tol: Tolerance, dty
     if worst <= 1:
         return None
     return _value_problem(a, e, ~(excess <= 1), excess, name, None)
+
+
+_FLOATS = (float, np.float64)
+
+
+def _usual_case(actual: Any, expected: Any, tol: Tolerance) -> float | None:
+    """The worst difference by its tolerance of two floats, or float64 arrays of one shape, that agree; else None."""
+    if type(actual) in _FLOATS and type(expected) in _FLOATS:
+        a, e = float(actual), float(expected)
+        rtol, size = RTOL["float64"] if tol.rtol is None else tol.rtol, abs(e)
+        atol = rtol * (size or 1.0) if tol.atol is None else tol.atol
+        worst = abs(a - e) / (atol + rtol * size) if size < math.inf and atol > 0 else math.inf
+        return worst if worst <= 1 else None  # nan is not
+    arrays = type(actual) is np.ndarray and type(expected) is np.ndarray
+    if arrays and actual.shape == expected.shape and actual.ndim:
+        return _quickly_close(actual, expected, tol)
+    return None
 
 
 def _quickly_close(a: np.ndarray, e: np.ndarray, tol: Tolerance) -> float | None:
@@ -515,6 +545,60 @@ def _session_of(values: Any) -> Any:
         if found is not None:
             return found
     return None
+
+
+# --- many calls in one trip ------------------------------------------------------------------------------------------
+
+
+def in_turn(helper: Callable[..., Any], *functions: Any, calls: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """(call, result) of each of `calls`, fetched by `helper(*functions, calls)`, an `in_worker` function, in one trip.
+
+    If one of them raises, each is made in a trip of its own, so that those before it are judged first.
+    """
+    try:
+        results: Any = helper(*functions, calls)
+    except StudentError:
+        results = (helper(*functions, [call])[0] for call in calls)
+    yield from zip(calls, results, strict=True)
+
+
+@in_worker
+def each(function, calls):  # type: ignore[no-untyped-def]
+    """What the function returns for each of these argument lists."""
+    return [function(*arguments) for arguments in calls]
+
+
+@in_worker
+def there_and_back(forward, backward, calls):  # type: ignore[no-untyped-def]
+    """For each (arguments, upstream): what backward returns for the upstream gradient and the cache of forward."""
+    results = []
+    for arguments, upstream in calls:
+        _, cache = forward(*arguments)
+        results.append(backward(upstream, cache))
+    return results
+
+
+@in_worker
+def _errors_of(function, calls):  # type: ignore[no-untyped-def]
+    """What each call raised, as the names of its class and its bases; None where it returned."""
+    raised: list[list[str] | None] = []
+    for arguments in calls:
+        try:
+            function(*arguments)
+            raised.append(None)
+        except Exception as error:
+            names = [base.__name__ for base in type(error).__mro__]
+            if {"NotImplementedError", "MissingName", "Forbidden", "MemoryError"} & set(names):
+                raise  # a verdict of its own
+            raised.append(names)
+    return raised
+
+
+def assert_each_refused(function: Any, calls: Sequence[Any]) -> None:
+    """Demand that the submission raises ValueError for every one of these argument lists."""
+    for names in _errors_of(function, calls):
+        assert_true(names is not None, "a bad argument should raise ValueError, but a value was returned")
+        assert_true("ValueError" in names, "a bad argument should raise ValueError, another error was raised")
 
 
 # --- torch across the wire -------------------------------------------------------------------------------------------

@@ -333,7 +333,7 @@ class Judge:
         assert check is not None
         topic = self.course.topic(plugin.topic_of(item))
         scale = topic.weight / 100
-        diagnose = diagnose and self.course.policy.feedback != "verdicts"
+        diagnose = diagnose and outcome.failure is not None and self.course.policy.feedback != "verdicts"
         found = self._diagnosis(item, outcome) if diagnose else None
         return CheckResult(
             id=plugin.check_id(item),

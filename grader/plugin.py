@@ -42,10 +42,12 @@ def pytest_configure(config: pytest.Config) -> None:
 # --- facts about a collected check -----------------------------------------------------------------------------------
 
 
+@functools.cache  # of items there are a few hundred, asked for again with every submission
 def topic_of(item: pytest.Item) -> str:
     return item.path.stem.removeprefix("test_")
 
 
+@functools.cache
 def visibility_of(item: pytest.Item) -> str:
     return item.path.parent.name
 
@@ -54,6 +56,7 @@ def check_of(item: pytest.Item) -> Check | None:
     return getattr(getattr(item, "function", None), "check", None)
 
 
+@functools.cache
 def check_id(item: pytest.Item) -> str:
     return f"{topic_of(item)}::{item.name}"
 
@@ -252,8 +255,13 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 
 
 def seeded(seed: int, id: str) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(_seed_sequence(seed, id)))
+
+
+@functools.cache
+def _seed_sequence(seed: int, id: str) -> np.random.SeedSequence:
     digest = hashlib.sha256(f"{seed}:{id}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:16], "little"))
+    return np.random.SeedSequence(int.from_bytes(digest[:16], "little"))
 
 
 def seed_of(seed: int, id: str) -> int:

@@ -6,7 +6,11 @@ values. How a worker is started, limited and killed is `grader.workers`.
 
 from __future__ import annotations
 
+import base64
 import builtins
+import functools
+import itertools
+import marshal
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -87,6 +91,8 @@ class Session:
         self.callback_error: BaseException | None = None
         self.nesting = 0
         self.lines: int | None = None  # of the submission's source
+        self.ids = ""
+        self.helpers: set[str] = set()  # sources whose code the worker has
         self.new_check: int | None = None
         self._last_value: Any = None
 
@@ -105,7 +111,10 @@ class Session:
         encoder = wire.Encoder(lambda v: self._outgoing(v, generators), max_bytes=wire.MAX_REQUEST, owner=self)
         if kind == "load":
             args = (self._loading(fields.pop("files"), fields["main"]),)
-        message = {"kind": kind, "id": secrets.token_hex(4), **fields}
+        source = fields.pop("source", None)
+        if source is not None:
+            fields |= self._helper(source)
+        message = {"kind": kind, "id": self._new_id(), **fields}
         if self.new_check is not None:
             message["check"], self.new_check = self.new_check, None
         try:
@@ -117,8 +126,21 @@ class Session:
             frame = wire.pack(message, encoder)
         except wire.WireError as error:
             raise Unsendable(f"the check passes what cannot be sent: {error}") from error
+        if source is not None:
+            self.helpers.add(source)  # its code is on its way
         reply, arrays = self.connection.roundtrip(frame, self._answer)
         return self._reply(message, reply, arrays, list(zip(generators, states, strict=True)))
+
+    def _new_id(self) -> str:
+        """Random, so that no reply can be written before its request; drawn in stock, as a draw is a system call."""
+        self.ids = self.ids or secrets.token_hex(4 * 64)
+        id, self.ids = self.ids[:8], self.ids[8:]
+        return id
+
+    def _helper(self, source: str) -> dict[str, Any]:
+        """The helper's number and, where the worker does not have it yet, its code."""
+        number, code = _compiled(source)
+        return {"helper": number} if source in self.helpers else {"helper": number, "code": code}
 
     def _loading(self, files: dict[str, str], main: str) -> dict[str, bytes]:
         """Sources travel as bytes, which may be large; how many lines there are bounds what an error may name."""
@@ -227,6 +249,16 @@ class Session:
             raise
         except Exception as error:  # noqa: BLE001 - a callback may be called with nonsense
             return wire.pack({"kind": "failed", "text": f"{type(error).__name__} in the function you were given"})
+
+
+_numbers = itertools.count()
+
+
+@functools.cache
+def _compiled(source: str) -> tuple[int, str]:
+    """A helper's number and code, compiled here once for all workers: it goes to them and never comes from one."""
+    code = marshal.dumps(compile(source, "<check>", "exec", dont_inherit=True))
+    return next(_numbers), base64.b64encode(code).decode()
 
 
 def _no_handles() -> Any:

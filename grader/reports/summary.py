@@ -129,13 +129,17 @@ def _check(check: CheckResult, paint: Paint) -> Iterator[str]:
 def _next_step(result: SubmissionResult, paint: Paint) -> Iterator[str]:
     """The first thing to mend, in the order of the course: what is wrong before what is missing."""
     checks = [c for t in result.topics if t.file is not None for c in t.checks]
-    wrong = [c for c in checks if c.verdict not in (Verdict.PASS, Verdict.MISSING, Verdict.SKIPPED)]
+    passed_over = (Verdict.PASS, Verdict.MISSING, Verdict.SKIPPED, Verdict.GRADER_FAULT)
+    wrong = [c for c in checks if c.verdict not in passed_over]
     todo = wrong or [c for c in checks if c.verdict is Verdict.MISSING]
     if todo:
         check = todo[0]
         topic = check.id.split("::")[0]
         verb = "look at" if wrong else "write"
         yield paint(f"next: {verb} {check.function or topic} in {topic}.py: {check.title}", "bold")
+    elif faults := [c for c in checks if c.verdict is Verdict.GRADER_FAULT]:
+        topic = faults[0].id.split("::")[0]
+        yield paint(f"next: nothing for the student; whoever runs the course mends the checks of {topic}", "bold")
     elif checks:
         yield paint("all checks pass", "green")
     elif result.topics:

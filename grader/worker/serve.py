@@ -5,12 +5,14 @@ Everything here runs beside hostile code and is believed by nobody: it can only 
 
 from __future__ import annotations
 
+import base64
 import builtins
 import dataclasses
 import errno
 import importlib
 import itertools
 import linecache
+import marshal
 import operator
 import random
 import socket
@@ -27,6 +29,7 @@ from grader import wire
 
 ORIGIN = "<submission>/"
 MAX_ERROR_TEXT = 2000
+NO_SEED = np.random.SeedSequence(0)  # of a generator whose state is set at once
 MAX_PATHS, MAX_PATH = 100, 200  # of arguments that were changed or share memory, and characters of each
 MAX_WORK = 100_000  # for deciding whether two strided arrays share memory
 OPERATORS: dict[str, Callable[..., Any]] = {
@@ -264,7 +267,7 @@ class Server:
         self.kept: dict[int, Any] = {}
         self.last = 0
         self.request = ""
-        self.helpers: dict[str, Callable[..., Any]] = {}
+        self.helpers: dict[int, Callable[..., Any]] = {}
         self.origins: tuple[str, ...] = (ORIGIN,)  # where the submission's own code comes from
         self.classes: set[type] = set()  # classes a check has made objects of: those stay here, dataclasses too
 
@@ -359,7 +362,7 @@ class Server:
                 message, arrays = self.ask(self.handle(message, arrays))
             if message["kind"] == "failed":
                 raise RuntimeError(message["text"])
-            return wire.Decoder(arrays, self.special([])).decode(message["value"])
+            return wire.Decoder([_copy(a) for a in arrays], self.special([])).decode(message["value"])
 
         return callback
 
@@ -433,13 +436,13 @@ class Server:
         return list(itertools.islice(iterable, message["count"])), {}
 
     def helper(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        source, name = message["source"], message["name"]
-        if source not in self.helpers:
+        number = message["helper"]
+        if "code" in message:  # the judge's own, compiled there once for all workers
             scope: dict[str, Any] = {"np": np, "torch": sys.modules.get("torch"), "submission": self.module}
-            exec(compile(source, "<check>", "exec", dont_inherit=True), scope)
-            self.helpers[source] = scope[name]
+            exec(marshal.loads(base64.b64decode(message["code"])), scope)
+            self.helpers[number] = scope[message["name"]]
         args, kwargs, _ = self._arguments(message, arrays)
-        return self.helpers[source](*args, **kwargs), {"keep": bool(message.get("keep"))}
+        return self.helpers[number](*args, **kwargs), {"keep": bool(message.get("keep"))}
 
 
 ACTIONS: dict[str, Callable[[Server, dict[str, Any], list[np.ndarray]], tuple[Any, dict[str, Any]]]] = {
@@ -463,7 +466,7 @@ def _copy(array: np.ndarray) -> np.ndarray:
 
 
 def _generator(state: dict[str, Any]) -> np.random.Generator:
-    generator = np.random.Generator(np.random.PCG64(0))
+    generator = np.random.Generator(np.random.PCG64(NO_SEED))
     generator.bit_generator.state = state
     return generator
 
