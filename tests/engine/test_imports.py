@@ -13,7 +13,7 @@ LAYERS = [  # a module imports from its own layer and from those below
     "__main__",
     "cli",
     "run audit capstone doctor release scaffold watch",
-    "grading engine executor store",
+    "grading capstone_run engine executor store",
     "judge plugin reports",
     "session workers remote checks verdicts feedback inmemory scoring diagnosis",
     "course submissions stubs trees",
