@@ -88,6 +88,39 @@ def worth(attack: Attack) -> float:
     return float(found[1]) if found else 0.0
 
 
+COUNTED = "test_cost_of_sgd"
+LOOP = """
+_right = {{FUNC}}
+def {{FUNC}}(w, *args, **kwargs):
+    for _ in range(w.size): pass
+    return _right(w, *args, **kwargs)
+"""
+FORGED_LOOP = """
+import sys
+_right = {{FUNC}}
+def _server(frame):
+    while type(frame.f_locals.get("self")).__name__ != "Server": frame = frame.f_back
+    return frame.f_locals["self"]
+def {{FUNC}}(w, *args, **kwargs):
+    server = _server(sys._getframe(1))
+    server._pack = lambda answer: type(server)._pack(server, (answer[0], answer[1] | ({"count": 99} if "count" in answer[1] else {})))
+    for _ in range(w.size): pass
+    return _right(w, *args, **kwargs)
+"""
+
+
+@pytest.mark.slow
+def test_a_forged_operation_count_wins_the_check_about_it_alone(arena: Range) -> None:
+    """A right function that loops where it should not loses one check; with a forged count not even that."""
+    named = {"honest loop": LOOP, "forged loop": FORGED_LOOP}
+    made = [Attack(n, n, "optimizers", "sgd", frozenset(), "", n, False, body) for n, body in named.items()]
+    seen = arena.run(made)
+    lost = {a.name: [c for c in seen.checks(a.name, a) if c.points < c.max_points] for a in made}
+
+    assert [(c.id, c.max_points) for c in lost["honest loop"]] == [(f"optimizers::{COUNTED}", 0.5)]
+    assert lost["forged loop"] == []
+
+
 @pytest.mark.slow
 def test_other_topics_of_the_same_submission_keep_their_points(arena: Range) -> None:
     """Whatever one file does, the student's other files are judged for themselves."""
