@@ -94,6 +94,22 @@ def misconception(
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """What `assert_close` was told: the defaults are None, and `wide` says why a tolerance is wide."""
+
+    rtol: float | None
+    atol: float | None
+    dtype: bool | str
+    wide: str = ""
+
+    def allows(self, expected: np.ndarray) -> tuple[float, float, float]:
+        """(relative part, absolute part, largest value expected)."""
+        largest = float(np.max(np.abs(expected[np.isfinite(expected)]), initial=0.0))
+        rtol = RTOL.get(_dtype_name(expected), 1e-9) if self.rtol is None else self.rtol
+        return rtol, rtol * (largest or 1.0) if self.atol is None else self.atol, largest
+
+
+@dataclass(frozen=True)
 class Seen:
     """One comparison as it happened: for the audit (margins) and the diagnosis (values)."""
 
@@ -101,14 +117,15 @@ class Seen:
     actual: Any
     expected: Any
     margin: float  # tolerance / worst difference; below 1 it failed
+    tolerance: Tolerance | None = None  # where values were compared
 
 
 observers: list[Callable[[Seen], None]] = []
 
 
-def _notice(name: str, actual: Any, expected: Any, margin: float) -> None:
+def _notice(name: str, actual: Any, expected: Any, margin: float, tolerance: Tolerance | None = None) -> None:
     for observer in observers:
-        observer(Seen(name, actual, expected, margin))
+        observer(Seen(name, actual, expected, margin, tolerance))
 
 
 def assert_close(
@@ -119,24 +136,21 @@ def assert_close(
     rtol: float | None = None,
     atol: float | None = None,
     dtype: bool | str = True,
+    wide: str = "",
 ) -> None:
-    """Demand kind, dtype, shape, finiteness and then every value of `expected`; see docs/authoring.md."""
-    problem = _compare(actual, expected, name, _Tolerance(rtol, atol, dtype))
+    """Demand kind, dtype, shape, finiteness and then every value of `expected`; see docs/authoring.md.
+
+    `wide` says why the tolerance must be as wide as it is; the audit asks for that above its limits.
+    """
+    problem = _compare(actual, expected, name, Tolerance(rtol, atol, dtype, wide))
     if problem is not None:
         raise CheckFailed(*problem)
-
-
-@dataclass(frozen=True)
-class _Tolerance:
-    rtol: float | None
-    atol: float | None
-    dtype: bool | str
 
 
 Problem = tuple[str, str] | None
 
 
-def _compare(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
+def _compare(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
     wanted, got = _kind(expected), _kind(actual)
     if wanted != got:
         _notice(name, f"{got}, not {wanted}", None, 0.0)
@@ -190,7 +204,7 @@ def _dtype_name(value: Any) -> str:
     return NAMES.get(dtype) or str(dtype).removeprefix("torch.")
 
 
-def _compare_scalars(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
+def _compare_scalars(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
     a, e = _plain(actual), _plain(expected)
     fits = {"b": "b", "i": "iu", "u": "iu", "f": "fiu", "c": "cfiu"}
     if tol.dtype and a.dtype.kind not in fits.get(e.dtype.kind, a.dtype.kind):
@@ -201,7 +215,7 @@ def _compare_scalars(actual: Any, expected: Any, name: str, tol: _Tolerance) -> 
     return _compare_values(a, e, name, tol, _dtype_name(expected))
 
 
-def _compare_arrays(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
+def _compare_arrays(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
     got, wanted = _dtype_name(actual), _dtype_name(expected)
     a, e = _plain(actual), _plain(expected)
     kinds = {"i": "iu", "u": "iu"}.get(e.dtype.kind, e.dtype.kind)
@@ -215,10 +229,10 @@ def _compare_arrays(actual: Any, expected: Any, name: str, tol: _Tolerance) -> P
     return _compare_values(a, e, name, tol, wanted)
 
 
-def _compare_values(a: np.ndarray, e: np.ndarray, name: str, tol: _Tolerance, dtype: str) -> Problem:
+def _compare_values(a: np.ndarray, e: np.ndarray, name: str, tol: Tolerance, dtype: str) -> Problem:
     worst = _quickly_close(a, e, tol)
     if worst is not None:
-        _notice(name, a, e, math.inf if worst == 0 else 1 / worst)
+        _notice(name, a, e, math.inf if worst == 0 else 1 / worst, tol)
         return None
     exact = e.dtype.kind in "biu" and a.dtype.kind in "biu" and tol.rtol is None and tol.atol is None
     finite = np.isfinite(e)
@@ -238,13 +252,13 @@ def _compare_values(a: np.ndarray, e: np.ndarray, name: str, tol: _Tolerance, dt
             allowed = atol + rtol * np.abs(e.astype(wide))
             excess = np.where(finite & (difference > 0), difference / np.maximum(allowed, 1e-300), 0.0)
     worst = float(np.max(excess, initial=0.0))
-    _notice(name, a, e, math.inf if worst == 0 else 1 / worst)
+    _notice(name, a, e, math.inf if worst == 0 else 1 / worst, None if exact else tol)
     if worst <= 1:
         return None
     return _value_problem(a, e, ~(excess <= 1), excess, name, None)
 
 
-def _quickly_close(a: np.ndarray, e: np.ndarray, tol: _Tolerance) -> float | None:
+def _quickly_close(a: np.ndarray, e: np.ndarray, tol: Tolerance) -> float | None:
     """The worst difference by its tolerance where two finite float64 arrays agree, the usual case; else None."""
     if a.dtype != np.float64 or e.dtype != np.float64 or not e.size:
         return None
@@ -284,7 +298,7 @@ def _shown(value: Any, digits: int) -> str:
     return f"{value:.{digits}g}" if value.dtype.kind in "fc" else str(value)
 
 
-def _compare_sequences(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
+def _compare_sequences(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
     if len(actual) != len(expected):
         _notice(name, f"{len(actual)} items", None, 0.0)
         return f"{name} has {len(actual)} items, expected {len(expected)}", f"{name} has the wrong number of items"
@@ -295,7 +309,7 @@ def _compare_sequences(actual: Any, expected: Any, name: str, tol: _Tolerance) -
     return None
 
 
-def _compare_dicts(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
+def _compare_dicts(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
     if actual.keys() != expected.keys():
         got, wanted = sorted(map(repr, actual)), sorted(map(repr, expected))
         _notice(name, ", ".join(got), None, 0.0)
@@ -307,13 +321,13 @@ def _compare_dicts(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Pr
     return None
 
 
-def _compare_equal(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
+def _compare_equal(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
     if type(expected) is str and type(actual) is str and actual == expected or actual is expected:
         return None
     return f"{name} is {_words(actual)}, expected {_words(expected)}", f"{name} has a wrong value"
 
 
-_COMPARERS: dict[str, Callable[[Any, Any, str, _Tolerance], Problem]] = {
+_COMPARERS: dict[str, Callable[[Any, Any, str, Tolerance], Problem]] = {
     "scalar": _compare_scalars,
     "array": _compare_arrays,
     "tensor": _compare_arrays,
@@ -329,6 +343,7 @@ def assert_true(condition: Any, message: str) -> None:
     """Demand a property; `message` says in words, without input values, what should hold."""
     if not bool(condition):
         raise CheckFailed(message, message)
+    _notice("a property", True, True, math.inf)  # counted, so that a later failure is known by its place
 
 
 def assert_raises(error: type[Exception], function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -338,6 +353,7 @@ def assert_raises(error: type[Exception], function: Callable[..., Any], *args: A
         value = function(*args, **kwargs)
     except StudentError as raised:
         if isinstance(raised, error):
+            _notice("an error", name, name, math.inf)
             return
         if raised.wall or any(
             raised.is_a(n) for n in ("NotImplementedError", "MissingName", "Forbidden", "MemoryError")

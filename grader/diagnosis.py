@@ -8,8 +8,10 @@ check costs a look-up, and a passed one nothing.
 
 from __future__ import annotations
 
+import math
 import sys
 import types
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -47,9 +49,12 @@ class Recorder:
 
     def __init__(self) -> None:
         self.count = 0
+        self.margin = math.inf  # the smallest so far, but for tolerances that are wide for a reason
         self.failure: Failure | None = None
 
     def __call__(self, seen: Seen) -> None:
+        if not (seen.tolerance and seen.tolerance.wide):
+            self.margin = min(self.margin, seen.margin)
         if seen.margin < 1 and self.failure is None:
             self.failure = Failure(self.count, seen)
         self.count += 1
@@ -59,10 +64,19 @@ class Recorder:
 
 
 class UnitsSeen:
-    """Collects the top-level names of an in-memory submission whose code runs inside a `with` block."""
+    """Counts the calls of an in-memory submission's functions inside a `with` block, by dotted name."""
 
     def __init__(self) -> None:
-        self.names: set[str] = set()
+        self.calls: Counter[str] = Counter()
+
+    @property
+    def names(self) -> set[str]:
+        """The top-level functions and classes whose code ran."""
+        return {name.split(".")[0] for name in self.calls}
+
+    def calls_of(self, name: str) -> int:
+        """Calls of a function, or of all methods of a class."""
+        return sum(n for called, n in self.calls.items() if called == name or called.startswith(name + "."))
 
     def __enter__(self) -> UnitsSeen:
         sys.setprofile(self._profile)
@@ -73,7 +87,7 @@ class UnitsSeen:
 
     def _profile(self, frame: types.FrameType, event: str, _: object) -> None:
         if event == "call" and frame.f_code.co_filename.startswith(ORIGIN):
-            self.names.add(frame.f_code.co_qualname.split(".")[0])
+            self.calls[frame.f_code.co_qualname.replace(".<locals>", "")] += 1
 
 
 Replay = Callable[[Misconception], Failure | None]

@@ -18,7 +18,7 @@ import socket
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -27,11 +27,12 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from grader import checks, plugin
-from grader.checks import Misconception
+from grader.checks import Misconception, Seen
 from grader.course import Course, Topic, load_course
 from grader.diagnosis import Diagnoser, Diagnosis, Failure, Recorder, UnitsSeen
 from grader.feedback import Source, message_for
 from grader.inmemory import in_memory_session
+from grader.plan import Plan
 from grader.results import CheckResult, Verdict
 from grader.session import EngineFault, Session, StudentError, WorkerDied
 from grader.text import words_of
@@ -40,6 +41,7 @@ from grader.workers import ForkLauncher, Launcher, SpawnLauncher, WorkerConnecti
 
 FLUSH_SECONDS = 0.1  # results of quick checks leave together: each flush wakes the supervisor
 MAX_KILLED = 4  # a worker that was killed from outside is replaced this often for one check
+COMPARABLE = (Verdict.WRONG, Verdict.ERROR)  # a misconception that fails in the same way may explain it
 RERUN = (Verdict.WRONG, Verdict.ERROR, Verdict.CRASH)
 
 
@@ -49,8 +51,8 @@ RERUN = (Verdict.WRONG, Verdict.ERROR, Verdict.CRASH)
 class TopicRun:
     """Grades one file: a worker that is reused, fresh ones after a death or for a second look."""
 
-    def __init__(self, judge: Judge, topic: Topic, source: str) -> None:
-        self.judge, self.topic, self.source = judge, topic, source
+    def __init__(self, judge: Judge, topic: Topic, source: str, plan: Plan | None = None) -> None:
+        self.judge, self.topic, self.source, self.plan = judge, topic, source, plan
         self.worker: WorkerConnection | None = None
         self.session: Session | None = None
         self.checks_run = 0
@@ -59,18 +61,32 @@ class TopicRun:
         self.lines = Source(source)
         self.output = ""
 
-    def run(self, items: Iterable[pytest.Item]) -> Iterator[CheckResult]:
-        """The result of each check, in order."""
+    def run(self, items: Iterable[pytest.Item]) -> Iterator[dict[str, Any]]:
+        """A line for the result of each check, in order."""
         try:
-            for item in items:
-                yield self._graded(item)
+            for item in self._planned(items):
+                line = self._graded(item)
+                yield line
+                if self.plan and self.plan.stop and line["check"]["verdict"] != Verdict.PASS:
+                    return
         finally:
             self._end_worker()
 
-    def _graded(self, item: pytest.Item) -> CheckResult:
+    def _planned(self, items: Iterable[pytest.Item]) -> Iterable[pytest.Item]:
+        plan = self.plan
+        if plan is None:
+            return items
+        wanted = [i for i in items if i.name in plan.only or not plan.only]
+        ordered = sorted(wanted, key=lambda i: _function_of(i) != plan.first) if plan.first else wanted
+        return ordered[::-1] if plan.backwards else ordered
+
+    def _graded(self, item: pytest.Item) -> dict[str, Any]:
         start = time.perf_counter()
         outcome = self.load_failure or self._judged(item)
-        return self.judge.result(item, outcome, self.lines, time.perf_counter() - start)
+        diagnose = self.plan is None or item.name in self.plan.diagnose
+        result = self.judge.result(item, outcome, self.lines, time.perf_counter() - start, diagnose)
+        line: dict[str, Any] = {"check": result.to_dict()}
+        return line if self.plan is None else {**line, "margin": min(outcome.margin, sys.float_info.max)}
 
     def _judged(self, item: pytest.Item) -> Outcome:
         """The verdict of a check; one that ended badly in a used worker is run again, alone in a fresh one."""
@@ -81,13 +97,17 @@ class TopicRun:
         alone = self.checks_run == 0
         outcome = self._run(item)
         for _ in range(MAX_KILLED):
-            if not (outcome.killed or (outcome.verdict in RERUN and not alone)):
+            if not (outcome.killed or (outcome.verdict in RERUN and not alone and self._second_look)):
                 break
             outcome = self._run_alone(item)
             alone = True
         if outcome.verdict.died:
             self._end_worker()
         return outcome
+
+    @property
+    def _second_look(self) -> bool:
+        return self.plan is None or self.plan.second_look
 
     def _run_alone(self, item: pytest.Item) -> Outcome:
         self._end_worker()
@@ -99,7 +119,6 @@ class TopicRun:
         self.checks_run += 1
         cpu = self._cpu_limit(item)
         self.worker.begin(cpu, self.topic.limits.wall_seconds(cpu))
-        self.session.begin_check()
         outcome = self.judge.run_item(item, self.session)
         if outcome.verdict is Verdict.TIMEOUT:
             function = _function_of(item)
@@ -109,6 +128,8 @@ class TopicRun:
     def _cpu_limit(self, item: pytest.Item) -> float:
         """A function that has timed out twice gets a tenth of the limit for the rest of its checks."""
         limit = self.topic.limits.cpu_seconds
+        if self.plan and item.name in self.plan.cpu_seconds:
+            return self.plan.cpu_seconds[item.name]
         return limit / 10 if self.timeouts.get(_function_of(item), 0) >= 2 else limit
 
     def _start_worker(self) -> None:
@@ -215,25 +236,28 @@ class Judge:
         for item in sorted(items, key=lambda i: plugin.visibility_of(i) == "hidden"):
             self.items.setdefault(plugin.topic_of(item), []).append(item)
 
-    def run_item(self, item: pytest.Item, session: Session) -> Outcome:
-        """Run one check against a session and say how it ended; raises `EngineFault`."""
+    def run_item(self, item: pytest.Item, session: Session, *others: Callable[[Seen], None]) -> Outcome:
+        """Run one check against a session and say how it ended; `others` see its comparisons. Raises `EngineFault`."""
         recorder = Recorder()
-        error = self._run_item(item, session, recorder)
+        error = self._run_item(item, session, recorder, *others)
         if isinstance(error, EngineFault):
             raise error
         outcome = outcome_of(error)
         if outcome.verdict is Verdict.GRADER_FAULT and self._is_sound(item):
             text = f"the check could not use what was returned ({session.last_returned})"
             return Outcome(Verdict.WRONG, text=text, safe="the check could not use what was returned", error=error)
-        if outcome.verdict is Verdict.WRONG:
-            return replace(outcome, failure=recorder.failed_by(outcome.text))
-        return outcome
+        if outcome.verdict in COMPARABLE:
+            return replace(outcome, failure=recorder.failed_by(_words(outcome)))
+        return replace(outcome, margin=recorder.margin)
 
-    def _run_item(self, item: pytest.Item, session: Session, recorder: Recorder | None = None) -> BaseException | None:
+    def _run_item(
+        self, item: pytest.Item, session: Session, *observers: Callable[[Seen], None]
+    ) -> BaseException | None:
         """What a check raised. One that asks for our fixtures alone is called directly: pytest's set-up and reports
         would be a fifth of the cost of grading."""
         self.current, self.raised = session, None
-        checks.observers[:] = [recorder] if recorder else []
+        session.begin_check(plugin.seed_of(self.course.seed, plugin.check_id(item)))
+        checks.observers[:] = observers
         wanted = plugin.own_fixtures(item)
         if wanted is None:
             runtestprotocol(item, log=False, nextitem=None)
@@ -281,7 +305,7 @@ class Judge:
             outcome = outcome_of(self._run_item(item, session, recorder))
         finally:
             self.current = before
-        return recorder.failed_by(outcome.text) if outcome.verdict is Verdict.WRONG else None
+        return recorder.failed_by(_words(outcome)) if outcome.verdict in COMPARABLE else None
 
     def _is_sound(self, item: pytest.Item) -> bool:
         """Whether the check passes with the reference: then what it stumbled over is the submission's doing."""
@@ -302,12 +326,15 @@ class Judge:
         finally:
             self.current = before
 
-    def result(self, item: pytest.Item, outcome: Outcome, source: Source, seconds: float) -> CheckResult:
+    def result(
+        self, item: pytest.Item, outcome: Outcome, source: Source, seconds: float, diagnose: bool = True
+    ) -> CheckResult:
         check, visibility = plugin.check_of(item), plugin.visibility_of(item)
         assert check is not None
         topic = self.course.topic(plugin.topic_of(item))
         scale = topic.weight / 100
-        found = self._diagnosis(item, outcome) if self.course.policy.feedback != "verdicts" else None
+        diagnose = diagnose and self.course.policy.feedback != "verdicts"
+        found = self._diagnosis(item, outcome) if diagnose else None
         return CheckResult(
             id=plugin.check_id(item),
             function=check.function,
@@ -337,9 +364,9 @@ class Judge:
                 yield {"check": self.result(item, absent, Source(""), 0.0).to_dict()}
             yield {"done": True, "output": ""}
             return
-        run = TopicRun(self, self.course.topic(name), job["source"])
-        for result in run.run(items):
-            yield {"check": result.to_dict()}
+        plan = Plan.from_dict(job["plan"]) if job.get("plan") else None
+        run = TopicRun(self, self.course.topic(name), job["source"], plan)
+        yield from run.run(items)
         yield {"done": True, "output": run.output}
 
     def serve(self, reader: IO[str], writer: IO[str]) -> None:
@@ -359,6 +386,12 @@ class Judge:
         """What the supervisor needs to know of the checks."""
         points = {t: sum(_points(i) for i in items) for t, items in self.items.items()}
         return {"ready": True, "pid": os.getpid(), "points": points, "broken": self.broken}
+
+
+def _words(outcome: Outcome) -> str:
+    """What stands for a failure that compared no values: the demand, or the error with its text."""
+    error = outcome.error
+    return f"{error.type_name}: {error.text}" if isinstance(error, StudentError) else outcome.text
 
 
 def _points(item: pytest.Item) -> float:

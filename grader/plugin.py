@@ -173,7 +173,7 @@ class PlainBench:
         topic = topic_of(item)
         if topic not in self.sessions:
             self.sessions[topic] = self._open(self.topic(topic))
-        self.sessions[topic].begin_check()
+        self.sessions[topic].begin_check(seed_of(self.course.seed, check_id(item)))
         return self.sessions[topic]
 
     def _open(self, topic: Topic) -> Session:
@@ -254,6 +254,11 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 def seeded(seed: int, id: str) -> np.random.Generator:
     digest = hashlib.sha256(f"{seed}:{id}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
+
+
+def seed_of(seed: int, id: str) -> int:
+    """What the worker's global random states begin with in this check; it does not lead to the check's own inputs."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{id}:global".encode()).digest()[:4], "little")
 
 
 def usage(error: GraderError) -> pytest.UsageError:

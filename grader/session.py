@@ -87,12 +87,12 @@ class Session:
         self.callback_error: BaseException | None = None
         self.nesting = 0
         self.lines: int | None = None  # of the submission's source
-        self.forget = False
+        self.new_check: int | None = None
         self._last_value: Any = None
 
-    def begin_check(self) -> None:
-        """Let the worker drop what earlier checks kept there."""
-        self.forget = True
+    def begin_check(self, seed: int = 0) -> None:
+        """Let the worker drop what earlier checks kept there and start its global random states from `seed`."""
+        self.new_check = seed
         self.callbacks = []
         self.callback_count = 0
         self.callback_error = None
@@ -106,8 +106,8 @@ class Session:
         if kind == "load":
             args = (self._loading(fields.pop("files"), fields["main"]),)
         message = {"kind": kind, "id": secrets.token_hex(4), **fields}
-        if self.forget:
-            message["forget"], self.forget = True, False
+        if self.new_check is not None:
+            message["check"], self.new_check = self.new_check, None
         try:
             message["args"] = encoder.encode(list(args))
             message["kwargs"] = encoder.encode(dict(kwargs or {}))

@@ -13,12 +13,14 @@ LAYERS = [  # a module imports from its own layer and from those below
     "__main__",
     "cli",
     "run audit capstone doctor release scaffold watch",
+    "rules",
+    "candidates equivalents watching",
     "grading capstone_run engine executor store",
     "judge plugin reports",
     "session workers remote checks verdicts feedback inmemory scoring diagnosis",
     "course submissions stubs trees",
     "worker",
-    "wire results errors text terminal plain_yaml notebooks environment __init__",
+    "wire results errors text terminal plain_yaml notebooks environment plan mutants mutations __init__",
 ]
 LEVEL = {name: len(LAYERS) - i for i, names in enumerate(LAYERS) for name in names.split()}
 MODULES = sorted(GRADER.rglob("*.py"))
