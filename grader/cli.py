@@ -80,6 +80,7 @@ def grade(ctx: click.Context, debug: bool) -> None:
 @click.option("--seed", type=click.IntRange(0), help="Another seed for the inputs of the checks.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 where only marks are missing.")
 @click.option("--verbose", "-v", is_flag=True, help="List every check.")
+@click.option("--capstone", is_flag=True, help="Train the capstones, too; they count with course.yml's capstone_share.")
 @click.option(
     "--i-trust-these-students", "trusted", is_flag=True, help="Grade even where this system cannot wall off workers."
 )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from statistics import median
 
-from grader.results import CheckResult, Report, SubmissionResult, TopicResult, Verdict
+from grader.results import CapstoneResult, CheckResult, Report, SubmissionResult, TopicResult, Verdict
 from grader.text import printable, words_of
 
 Paint = Callable[[str, str], str]  # (text, colour) -> text
@@ -59,6 +59,8 @@ def _class_line(result: SubmissionResult, width: int, paint: Paint) -> str:
     absent = [t for t in result.topics if t.file is None and not t.faults]
     counts = Counter(c.verdict for t in result.topics if t not in absent for c in t.checks)
     words = [f"{n} {MARKS[v]}" for v, n in counts.items() if v is not Verdict.PASS]
+    missed = [t.topic for t in result.topics if t.capstone and not t.capstone.reached]
+    words += [f"capstone not reached: {', '.join(missed)}"] if missed else []
     words += [f"{len(absent)} of {len(result.topics)} topics not handed in"] if absent else []
     colour = "magenta" if result.faults else "green" if not words else "red"
     return (
@@ -87,6 +89,8 @@ def _one(result: SubmissionResult, paint: Paint, verbose: bool) -> Iterator[str]
 
 def _topic(topic: TopicResult, paint: Paint, verbose: bool) -> Iterator[str]:
     yield paint(f"{topic.topic}: {points(topic.points)} of {points(topic.max_points)}", "bold")
+    if topic.capstone:
+        yield from _capstone(topic.capstone, paint)
     missing = [c for c in topic.checks if c.verdict is Verdict.MISSING]
     if verbose:
         for check in topic.checks:
@@ -97,6 +101,20 @@ def _topic(topic: TopicResult, paint: Paint, verbose: bool) -> Iterator[str]:
     if missing and not verbose:
         names = dict.fromkeys(c.function for c in missing)
         yield f"  {paint('missing', 'yellow')}  {len(missing)} checks of what is not written yet: {', '.join(names)}"
+
+
+def _capstone(capstone: CapstoneResult, paint: Paint) -> Iterator[str]:
+    mark = paint(f"{'ok' if capstone.reached else 'wrong':<9}", "green" if capstone.reached else "red")
+    yield f"  {mark}capstone: {'gate reached' if capstone.reached else 'gate not reached'}  ({_worth(capstone)})"
+    for f in capstone.figures:
+        value = "not a number" if f.value is None else f"{f.value:.4g}"
+        yield f"           {f.name}: {value} (gate {f.low:g} to {f.high:g}{'' if f.reached else ': not reached'})"
+    for line in words_of(capstone.message).splitlines():
+        yield f"           {line}"
+
+
+def _worth(capstone: CapstoneResult) -> str:
+    return f"{points(capstone.points)}/{points(capstone.max_points)}"
 
 
 def _by_cause(topic: TopicResult) -> list[list[CheckResult]]:
@@ -142,6 +160,8 @@ def _next_step(result: SubmissionResult, paint: Paint) -> Iterator[str]:
         yield paint(f"next: nothing for the student; whoever runs the course mends the checks of {topic}", "bold")
     elif checks:
         yield paint("all checks pass", "green")
+        for topic in (t.topic for t in result.topics if t.capstone and not t.capstone.reached):
+            yield paint(f"next: grade capstone {topic} shows what its training comes to", "bold")
     elif result.topics:
         yield paint(
             f"next: write {result.topics[0].topic}.py; its stub is exercises/{result.topics[0].topic}.py", "bold"

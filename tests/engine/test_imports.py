@@ -15,7 +15,7 @@ LAYERS = [  # a module imports from its own layer and from those below
     "run audit capstone doctor release scaffold watch",
     "rules",
     "candidates equivalents watching",
-    "grading engine executor store",
+    "grading capstone_run engine executor store",
     "judge plugin reports",
     "session workers remote checks verdicts feedback inmemory scoring diagnosis",
     "course submissions stubs trees",

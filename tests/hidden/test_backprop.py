@@ -88,7 +88,9 @@ def test_linear_forward_leaves_its_arguments_alone(submission, rng):
     """The forward pass writes to none of its arguments and returns a new array."""
     for size in [(1, 1, 1), (5, 4, 3)]:
         x, W, b, _ = draw_linear(rng, *size)
-        assert_leaves_arguments_alone(observe(submission.linear_forward)(x, W, b), "result[0]")
+        seen = observe(submission.linear_forward)(x, W, b)
+        assert_leaves_arguments_alone(seen, "result[0]")
+        assert_close(seen.value[0], np.einsum("nd,dm->nm", x, W) + b, name="y")
 
 
 @check("linear_forward", points=1)
@@ -197,8 +199,11 @@ def test_linear_backward_leaves_the_upstream_gradient_alone(submission, rng):
     """The backward pass does not write to the upstream gradient, nor return its memory."""
     draws = [draw_linear(rng, *size) for size in [(1, 1, 1), (1, 4, 2), (5, 4, 3)]]
     forward = each(submission.linear_forward, [(x, W, b) for x, W, b, _ in draws])
-    for (*_, dy), (_, cache) in zip(draws, forward, strict=True):
-        assert_leaves_arguments_alone(observe(submission.linear_backward)(dy, cache), argument="0")
+    for (x, W, _, dy), (_, cache) in zip(draws, forward, strict=True):
+        seen = observe(submission.linear_backward)(dy, cache)
+        assert_leaves_arguments_alone(seen, argument="0")
+        expected = np.einsum("nm,dm->nd", dy, W), np.einsum("nd,nm->dm", x, dy), np.einsum("nm->m", dy)
+        assert_close(seen.value, expected, name="(dx, dW, db)")
 
 
 @check("linear_backward", points=1)
@@ -249,10 +254,11 @@ def test_saturated_activations_are_right_and_finite(submission, rng):
 def test_activation_leaves_its_input_alone_and_refuses_unknown_kinds(submission, rng):
     """An activation returns a new array even where it changes nothing, and an unknown kind is an error."""
     for kind in KINDS:
-        z = np.abs(rng.standard_normal((3, 4))) * [1, -1, 1, 1]
-        assert_leaves_arguments_alone(observe(submission.act_forward)(z, kind), "result[0]")
-    positive = rng.uniform(0.5, 1.5, (2, 3))
-    assert_leaves_arguments_alone(observe(submission.act_forward)(positive, "relu"), "result[0]")
+        positive = rng.uniform(0.5, 1.5, (2, 3))
+        for z in (np.abs(rng.standard_normal((3, 4))) * [1, -1, 1, 1], positive):
+            seen = observe(submission.act_forward)(z, kind)
+            assert_leaves_arguments_alone(seen, "result[0]")
+            assert_close(seen.value[0], ACTIVATE[kind](torch.tensor(z)).numpy(), name=kind)
     assert_each_refused(submission.act_forward, [(positive, kind) for kind in ("gelu", "ReLU", "")])
 
 
@@ -432,7 +438,9 @@ def test_softmax_xent_leaves_its_arguments_alone(submission, rng):
     """The loss writes to neither logits nor labels and returns a new array."""
     for n, k in [(1, 1), (5, 4)]:
         logits, y = draw_scores(rng, n, k)
-        assert_leaves_arguments_alone(observe(submission.softmax_xent)(logits, y))
+        seen = observe(submission.softmax_xent)(logits, y)
+        assert_leaves_arguments_alone(seen)
+        assert_close(seen.value, loss_and_gradient(logits, y), name="(loss, dlogits)")
 
 
 @check("softmax_xent", points=1)
@@ -644,8 +652,13 @@ def test_a_pass_leaves_the_parameters_and_its_arguments_alone(submission, rng):
         model = submission.MLP(sizes, "relu", rng)
         params, x, dlogits = draw_network(new_seed(rng), sizes, "relu")
         forward, backward = set_params(model, params)
-        assert_leaves_arguments_alone(observe(forward)(x))
-        assert_leaves_arguments_alone(observe(backward)(dlogits))
+        for function, given, expected in (
+            (forward, x, mlp_logits(params, x, "relu")),
+            (backward, dlogits, mlp_gradients(params, x, dlogits, "relu")),
+        ):
+            seen = observe(function)(given)
+            assert_leaves_arguments_alone(seen)
+            assert_close(seen.value, expected, name="result")
         assert_close(model.params, params, name="params after a pass", rtol=0, atol=0)
 
 
@@ -724,8 +737,10 @@ def test_numeric_gradient_of_a_coupled_function(submission, rng):
 def test_numeric_gradient_restores_x_bit_for_bit(submission, rng):
     """After the last probe x holds exactly the bits it held before the first."""
     for shape in [(1,), (3, 4)]:
-        seen = observe(submission.numeric_gradient)(lambda v: float((v**2).sum()), rng.standard_normal(shape))
+        x = rng.standard_normal(shape)
+        seen = observe(submission.numeric_gradient)(lambda v: float((v**2).sum()), x)
         assert_leaves_arguments_alone(seen)
+        assert_close(seen.value, 2 * x, name="gradient", rtol=1e-7)  # central differences
 
 
 @in_worker
@@ -992,12 +1007,12 @@ def test_a_graph_may_be_thousands_of_values_deep(submission, rng):
 
 @in_worker
 def double(x, times):
-    """The backward of x doubled so often, and the gradient at x after one pass."""
+    """x, the backward of x doubled so often, and the gradient at x after one pass."""
     y = x
     for _ in range(times):
         y = y + y
     y.backward()
-    return y.backward, x.grad
+    return x, y.backward, x.grad
 
 
 @check("Value", points=1)
@@ -1005,9 +1020,10 @@ def test_backward_visits_each_value_once(submission, rng):
     """The work grows with the number of values, not with the number of ways through the graph."""
     counts = []
     for times in (4, 12):  # 16 and 4096 ways from the end to the start
-        backward, grad = double(submission.Value(1.0), times)
+        x, backward, grad = double(submission.Value(1.0), times)
         assert_close(grad, 2.0**times, name="gradient after repeated doubling")
         counts.append(operations(backward)().count)
+        assert_close(x.grad, 3 * 2.0**times, name="gradient after the two passes of the count")
     assert_true(
         0 < counts[1] < 6 * counts[0],  # for three times as many values
         "the work of backward should grow with the number of values, not of ways through the graph",

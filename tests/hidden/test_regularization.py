@@ -233,9 +233,10 @@ def test_dropout_keeps_shape_dtype_and_arguments(submission, rng):
 def test_cost_of_dropout(submission, rng):
     """Dropout works on the whole array at once, so the number of executed steps does not grow with it."""
     small, large = np.ones((4, 3)), np.ones((20, 15))
-    assert_flat_cost(submission.dropout_forward, (small, 0.5, rng, True), (large, 0.5, rng, True))
-    y, _ = submission.dropout_forward(large, 0.5, rng, True)
-    assert_close(y, np.where(y != 0, 2.0, 0.0), name="y")
+    results = assert_flat_cost(submission.dropout_forward, (small, 0.5, rng, True), (large, 0.5, rng, True))
+    for (y, mask), x in zip(results, (small, large), strict=True):
+        assert_close(y, x * np.where(y != 0, 2.0, 0.0), name="y")
+        assert_close(mask, y, name="mask")  # of ones
 
 
 @check("dropout_backward", points=1.5)
@@ -359,6 +360,8 @@ def test_batchnorm_leaves_its_arguments_alone(submission, rng):
         shared = [result for result, _ in seen.aliases if result.startswith("0")]
         assert_true(not shared, "y should share no memory with an argument")
         assert_true(not seen.used_global_random, "nothing here is random")
+        mean, var = (x.mean(axis=0), x.var(axis=0)) if train else run
+        assert_close(seen.value[0], gamma * (x - mean) / np.sqrt(var + 1e-5) + beta, name="y")
 
 
 @check("batchnorm_forward", points=0.5)
@@ -381,9 +384,9 @@ def test_cost_of_batchnorm_forward(submission, rng):
     """The forward pass works on whole arrays, so the number of executed steps grows neither with N nor with D."""
     small, wide, tall = (draw_batchnorm(rng, n, d)[:4] for n, d in ((4, 3), (4, 20), (20, 3)))
     for large in (wide, tall):
-        assert_flat_cost(submission.batchnorm_forward, (*small, True), (*large, True))
-    y, _, _ = submission.batchnorm_forward(*wide, True)
-    assert_close(y, batchnorm(*wide[:3], 1e-5), name="y")
+        results = assert_flat_cost(submission.batchnorm_forward, (*small, True), (*large, True))
+        for (y, _, _), given in zip(results, (small, large), strict=True):
+            assert_close(y, batchnorm(*given[:3], 1e-5), name="y")
 
 
 @check("batchnorm_backward", points=3)
@@ -496,15 +499,16 @@ def test_batchnorm_gradients_keep_float32(submission, rng):
 @check("batchnorm_backward", points=1)
 def test_cost_of_batchnorm_backward(submission, rng):
     """The backward pass works on whole arrays, so the number of executed steps grows neither with N nor with D."""
-    calls = []
+    calls, expected = [], []
     for n, d in ((4, 3), (4, 20), (20, 3)):
         x, gamma, beta, run, dy = draw_batchnorm(rng, n, d)
         _, cache, _ = submission.batchnorm_forward(x, gamma, beta, run, True)
         calls.append((dy, cache))
-    for large in calls[1:]:
-        assert_flat_cost(submission.batchnorm_backward, calls[0], large)
-    dx, _, _ = submission.batchnorm_backward(*calls[2])
-    assert_close(dx, torch_batchnorm(x, gamma, beta, dy, 1e-5)[1], name="dx")
+        expected.append(torch_batchnorm(x, gamma, beta, dy, 1e-5)[1])
+    for place in (1, 2):
+        results = assert_flat_cost(submission.batchnorm_backward, calls[0], calls[place])
+        for (dx, _, _), wanted in zip(results, (expected[0], expected[place]), strict=True):
+            assert_close(dx, wanted, name="dx")
 
 
 # ------------------------------------------------------------------------------------- soft targets
@@ -567,9 +571,8 @@ def test_soft_xent_keeps_dtype_and_arguments(submission, rng):
 def test_cost_of_soft_xent(submission, rng):
     """The loss works on whole arrays, so the number of executed steps grows neither with N nor with K."""
     small, large = ((rng.standard_normal((n, k)), np.full((n, k), 1 / k)) for n, k in ((4, 3), (20, 15)))
-    assert_flat_cost(submission.soft_xent, small, large)
-    loss, _ = submission.soft_xent(*large)
-    assert_close(loss, torch.nn.functional.cross_entropy(*map(torch.tensor, large)).item(), name="loss")
+    for (loss, _), given in zip(assert_flat_cost(submission.soft_xent, small, large), (small, large), strict=True):
+        assert_close(loss, torch.nn.functional.cross_entropy(*map(torch.tensor, given)).item(), name="loss")
 
 
 # -------------------------------------------------------------------------------- mixing of examples
@@ -663,8 +666,8 @@ def test_cost_of_cutmix(submission, rng):
     for n, size in ((2, 4), (6, 12)):
         x, t = rng.standard_normal((n, 2, size, size + 1)), rng.dirichlet(np.ones(2), n)
         calls.append((x, t, (1, 1, size // 2, size // 2), np.roll(np.arange(n), 1)))
-    assert_flat_cost(submission.cutmix, *calls)
-    assert_close(submission.cutmix(*calls[1]), paste_by_pixel(*calls[1]), name="(x, t)")
+    expected = tuple(paste_by_pixel(*call) for call in calls)
+    assert_close(assert_flat_cost(submission.cutmix, *calls), expected, name="(x, t) of both sizes")
 
 
 # ----------------------------------------------------------------------------------- early stopping
@@ -781,6 +784,6 @@ def test_cost_of_dropout_ridge(submission, rng):
     small, large = (
         (rng.standard_normal((n, d)), rng.standard_normal(n), rng.standard_normal(d), 0.5) for n, d in ((4, 3), (20, 15))
     )
-    assert_flat_cost(submission.dropout_ridge, small, large)
-    X, _, w, _ = large
-    assert_close(submission.dropout_ridge(*large)[1], np.linalg.norm(X * w) ** 2, name="penalty")
+    results = assert_flat_cost(submission.dropout_ridge, small, large)
+    for (_, penalty), (X, _, w, _) in zip(results, (small, large), strict=True):
+        assert_close(penalty, np.linalg.norm(X * w) ** 2, name="penalty")
