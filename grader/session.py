@@ -68,6 +68,15 @@ class Connection(Protocol):
         """End the worker."""
 
 
+@dataclass(frozen=True)
+class Call:
+    """A call of a function of the submission, as a check made it."""
+
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
 @dataclass
 class Reply:
     """A decoded reply: the value, and what else the worker reported about the call."""
@@ -88,11 +97,13 @@ class Session:
         self.nesting = 0
         self.lines: int | None = None  # of the submission's source
         self.forget = False
+        self.calls: dict[str, Call] = {}  # the latest of each function
         self._last_value: Any = None
 
     def begin_check(self) -> None:
         """Let the worker drop what earlier checks kept there."""
         self.forget = True
+        self.calls = {}
         self.callbacks = []
         self.callback_count = 0
         self.callback_error = None
@@ -102,6 +113,8 @@ class Session:
     ) -> Reply:
         """Send a request and decode its reply; raises `StudentError`, `WorkerDied` or `EngineFault`."""
         generators: list[np.random.Generator] = []
+        if kind == "call" and fields.get("name"):
+            self.calls[fields["name"]] = Call(fields["name"], tuple(args), kwargs or {})
         encoder = wire.Encoder(lambda v: self._outgoing(v, generators), max_bytes=wire.MAX_REQUEST, owner=self)
         if kind == "load":
             args = (self._loading(fields.pop("files"), fields["main"]),)
@@ -119,6 +132,10 @@ class Session:
             raise Unsendable(f"the check passes what cannot be sent: {error}") from error
         reply, arrays = self.connection.roundtrip(frame, self._answer)
         return self._reply(message, reply, arrays, list(zip(generators, states, strict=True)))
+
+    def latest_call(self, function: str) -> Call | None:
+        """The latest call of this function within the check, else of any."""
+        return self.calls.get(function) or next(reversed(self.calls.values()), None)
 
     def _loading(self, files: dict[str, str], main: str) -> dict[str, bytes]:
         """Sources travel as bytes, which may be large; how many lines there are bounds what an error may name."""
