@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from grader.environment import clean_environment
-from grader.session import EngineFault, Session, StudentError, Unsendable, WorkerDied
+from grader.session import Session, StudentError, Unsendable, WorkerDied
 from grader.workers import PipeConnection, ThreadConnection, WorkerConnection, WorkerLimits
+
+DATA = ("ndarray", "Tensor", "tuple", "list", "dict", "str", "int")  # types that cross, unless they are too large
 
 
 class Overtaxed(Exception):
@@ -55,7 +57,9 @@ class Answerer:
             raise
         except Unsendable:
             raise Overtaxed(f"{name} was called with what is no data, or far too much of it") from None
-        except EngineFault:
+        except _Handle as handle:
+            if handle.type_name in DATA:
+                raise Overtaxed(f"{name} was called for more than a message holds") from None
             raise NotPlain(f"{name} of the reference returns what is not plain data") from None
         except WorkerDied as died:
             if getattr(died, "by_kill", False):
@@ -67,8 +71,16 @@ class Answerer:
         self.connection.close()
 
 
-def _refuse_handle(*_: Any) -> NoReturn:
-    raise EngineFault("a handle from the reference")
+class _Handle(Exception):
+    """What the reference returned did not cross."""
+
+    def __init__(self, type_name: str) -> None:
+        super().__init__(type_name)
+        self.type_name = type_name
+
+
+def _refuse_handle(_: Session, __: int, type_name: str, ___: bool) -> NoReturn:
+    raise _Handle(type_name)
 
 
 # --- a fork of the judge ---------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import builtins
 import re
+import traceback
+import types
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +20,7 @@ import numpy as np
 from grader.checks import Seen
 from grader.diagnosis import Diagnosis
 from grader.results import Verdict
-from grader.session import Call, StudentError, describe
+from grader.session import Call, Session, StudentError, describe
 from grader.text import words_of
 from grader.verdicts import Outcome
 
@@ -46,7 +48,9 @@ class Source:
 
 
 HINTS_SHOWN = {"verdicts": 0, "hints": 1, "full": 3}
-SHOWN_ELEMENTS = 12  # of an input: more are told by dtype and shape
+SHOWN_ELEMENTS = 9  # of an input: more are told by dtype and shape
+SHOWN_KINDS = (np.ndarray, np.generic, bool, int, float, complex, str)
+MAX_SHOWN = 6  # names of a check
 
 
 def message_for(
@@ -93,9 +97,22 @@ def _what_happened(outcome: Outcome, visibility: str, function: str, topic: str,
 
 
 def _particulars(outcome: Outcome) -> list[str]:
-    """Shape, dtype and margin of what was compared, and the call that it came from: the smallest that fails."""
-    lines = [_compared(outcome.failure.seen)] if outcome.failure else []
-    return lines + ([f"called as {shown_call(outcome.call)}"] if outcome.call else [])
+    """Shape, dtype and margin of what was compared, and the input: the smallest that fails, as sizes grow."""
+    return [*([_compared(outcome.failure.seen)] if outcome.failure else []), outcome.inputs]
+
+
+def inputs_of(session: Session, function: str, error: BaseException | None, code: types.CodeType) -> str:
+    """The call a check failed at; where helpers made its calls, the check's own numbers at that moment."""
+    call = session.latest_call(function)
+    return f"called as {_shown_call(call)}" if call else _shown_locals(error, code)
+
+
+def _shown_locals(error: BaseException | None, code: types.CodeType) -> str:
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__ if error else None))
+    check = next((frame for frame in frames if frame.f_code is code), None)
+    values = check.f_locals if check else {}
+    known = {n: _shown_argument(v) for n, v in values.items() if n.strip("_") and isinstance(v, SHOWN_KINDS)}
+    return f"where {', '.join(f'{name} = {text}' for name, text in list(known.items())[:MAX_SHOWN])}" if known else ""
 
 
 def _compared(seen: Seen) -> str:
@@ -112,7 +129,7 @@ def _kind_and_shape(value: np.ndarray) -> str:
     return f"{value.dtype} {value.shape}" if value.ndim else str(value.dtype)
 
 
-def shown_call(call: Call) -> str:
+def _shown_call(call: Call) -> str:
     """A call in one line: small arrays with their numbers, large ones by dtype and shape."""
     arguments = [_shown_argument(v) for v in call.args]
     arguments += [f"{name}={_shown_argument(v)}" for name, v in call.kwargs.items()]
@@ -122,7 +139,7 @@ def shown_call(call: Call) -> str:
 def _shown_argument(value: Any) -> str:
     if isinstance(value, np.ndarray) and value.size <= SHOWN_ELEMENTS:
         numbers = np.array2string(value, precision=4, separator=", ", max_line_width=10_000).replace("\n", "")
-        return re.sub(r"\s+", " ", numbers)
+        return re.sub(r"\[ +", "[", re.sub(r"\s+", " ", numbers))
     if isinstance(value, np.ndarray):
         return _kind_and_shape(value)
     if value is None or isinstance(value, (bool, int, float, complex, str, np.generic)):

@@ -18,11 +18,12 @@ import numpy as np
 from grader import wire
 from grader.answerer import Answerer, NotPlain, Overtaxed
 from grader.diagnosis import Failure
-from grader.session import MAX_CALLBACKS, Answer, Connection, Session, StudentError
+from grader.session import Answer, Connection, Session, StudentError
 from grader.units import Unit
 
 MOST = 16  # times the largest argument of the check may each array be that an earlier unit is called with
 ALWAYS = 1 << 20  # bytes: what is smaller than this is never too much
+MAX_CALLS = 10_000  # of earlier units within one check
 PLAIN_ERRORS = (ValueError, TypeError, ArithmeticError, LookupError)  # made of a text, but for UnicodeError
 MAX_SINGLE = 3  # runs with one unit replaced, to find the one to blame
 
@@ -75,8 +76,8 @@ class GivenSession(Session):
         if "given" not in message:
             return super()._answer(message, arrays)
         self.callback_count += 1
-        if self.callback_count > MAX_CALLBACKS:
-            raise self._abuse(f"called the functions before it more than {MAX_CALLBACKS} times")
+        if self.callback_count > MAX_CALLS:
+            raise self._abuse(f"called the functions before it more than {MAX_CALLS} times")
         name, args, kwargs, generators = self._asked(message, arrays)
         self.called.add(name)
         try:

@@ -18,6 +18,7 @@ import os
 import socket
 import sys
 import time
+import types
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ from grader.answerer import Answerer, fork_answerer, spawn_answerer
 from grader.checks import Misconception
 from grader.course import Course, Topic, load_course
 from grader.diagnosis import Diagnoser, Diagnosis, Failure, Recorder, UnitsSeen
-from grader.feedback import Source, advice_for, message_for
+from grader.feedback import Source, advice_for, inputs_of, message_for
 from grader.follow import MAX_SINGLE, Followed, GivenSession, culprits
 from grader.inmemory import in_memory_session
 from grader.results import CheckResult, Verdict
@@ -75,7 +76,7 @@ class TopicRun:
         self.output = ""
 
     def run(self, items: Iterable[pytest.Item]) -> Iterator[CheckResult | None]:
-        """The result of each check, in order; None for one that waits to be followed through."""
+        """The result of each check, in order; None, now and then, while some wait to be followed through."""
         follower, held = Follower(self, items := list(items)), list[Ended]()
         try:
             for item in items:
@@ -86,8 +87,8 @@ class TopicRun:
                     yield None
                 else:
                     yield self._result(ended)
-            for ended in held:
-                yield self._result(follower.follow(ended))
+            for told in follower.follow_all(held):
+                yield self._result(told) if told else None
         finally:
             self._end_worker()
             follower.close()
@@ -151,7 +152,7 @@ class TopicRun:
                 session.begin_check()
                 session.give(names)
                 cpu = self._cpu_limit(item)
-                answerer.begin(cpu, self.topic.limits.wall_seconds(cpu))
+                answerer.begin(cpu, 4 * self.topic.limits.wall_seconds(cpu))  # it idles while the student works
                 return self._run(item), session
         except WorkerDied as died:  # on the way there
             failure = outcome_of(died)
@@ -202,6 +203,11 @@ def _function_of(item: pytest.Item) -> str:
     return check.function if check else ""
 
 
+def _code_of(item: pytest.Item) -> types.CodeType:
+    code: types.CodeType = getattr(item, "function").__code__  # noqa: B009 - every collected check is a Function
+    return code
+
+
 class Follower:
     """Takes the second look at a topic's failed checks: are they right, given correct earlier functions?"""
 
@@ -209,32 +215,52 @@ class Follower:
         self.run, self.judge, self.topic = run, run.judge, run.topic
         self.answerer: Answerer | None = None
         self.graded = {_function_of(item) for item in items}
-        self.suspects: set[str] = set()
+        self.lost: dict[str, set[str]] = {}  # the failed checks of each function that are its own doing, so far
         self.possible = True
 
     def note(self, ended: Ended) -> None:
         """Remember whose checks fail: the others have shown that they are right."""
         if ended.outcome.verdict is not Verdict.PASS:
-            self.suspects.add(_function_of(ended.item))
+            self.lost.setdefault(_function_of(ended.item), set()).add(ended.item.name)
+
+    @property
+    def suspects(self) -> set[str]:
+        return {function for function, checks in self.lost.items() if checks}
+
+    def follow_all(self, held: list[Ended]) -> Iterator[Ended | None]:
+        """The same checks in their order with what further runs told, after a None for each run.
+
+        Units are looked at in the order of the solution, so that one which is right but for an earlier one is cleared
+        before those that build on it are.
+        """
+        told = {ended.item: ended for ended in held}
+        for ended in sorted(held, key=lambda e: len(self._earlier(e.item))):
+            told[ended.item] = self.follow(ended)
+            yield None
+        yield from told.values()
 
     def may_help(self, ended: Ended) -> bool:
         """Whether the check's unit has earlier ones that could be to blame; told before all checks have been run."""
-        return ended.outcome.verdict in FOLLOWED and not ended.outcome.loading and bool(self._earlier(ended.item))
+        failed = ended.outcome.verdict in FOLLOWED and not ended.outcome.loading
+        return failed and self.possible and bool(self._earlier(ended.item))
 
     def follow(self, ended: Ended) -> Ended:
         """The same with what the further run told, where there was one."""
-        if not (self.possible and self.may_help(ended)):
+        units = [u for u in self._earlier(ended.item) if not self._is_proven(u)] if self.may_help(ended) else []
+        if not units:
             return ended
-        units = self._earlier(ended.item)
-        names = {name for unit in units for name in unit.names}
-        if not names & self.suspects and names <= self.graded:
-            return ended  # all of them are right
         start = time.perf_counter()
         outcome, followed = self._looked_at(ended, units)
+        if followed and followed.passed:
+            self.lost[_function_of(ended.item)].discard(ended.item.name)
         return Ended(ended.item, outcome, ended.seconds + time.perf_counter() - start, followed)
 
     def _earlier(self, item: pytest.Item) -> list[Unit]:
         return earlier_units(self.judge.units(self.topic.name), _function_of(item))
+
+    def _is_proven(self, unit: Unit) -> bool:
+        """Whether a unit has checks and all have passed: then it is right, and its caches may be the student's own."""
+        return not self.graded.isdisjoint(unit.names) and self.suspects.isdisjoint(unit.names)
 
     def _looked_at(self, ended: Ended, units: list[Unit]) -> tuple[Outcome, Followed | None]:
         outcome, session = self._run(ended.item, units)
@@ -250,8 +276,8 @@ class Follower:
 
     def _blame(self, item: pytest.Item, units: list[Unit], called: set[str]) -> tuple[str, ...]:
         """The functions of the first unit that suffices, replaced alone; of all that were called where none does."""
-        unproven = self.suspects | {name for unit in units for name in unit.names if name not in self.graded}
-        groups = culprits(called, unproven, units)
+        ungraded = {name for unit in units if self.graded.isdisjoint(unit.names) for name in unit.names}
+        groups = culprits(called, self.suspects | ungraded, units)
         for group in groups[:MAX_SINGLE] if len(groups) > 1 else ():
             outcome, session = self._run(item, [u for u in units if group[0] in u.names])
             if outcome.verdict is Verdict.PASS and session.called:
@@ -371,7 +397,7 @@ class Judge:
         if outcome.verdict is Verdict.WRONG:
             outcome = replace(outcome, failure=recorder.failed_by(outcome.text))
         if outcome.verdict in FOLLOWED and plugin.visibility_of(item) == "public":
-            outcome = replace(outcome, call=session.latest_call(_function_of(item)))
+            outcome = replace(outcome, inputs=inputs_of(session, _function_of(item), error, _code_of(item)))
         return outcome
 
     def _run_item(self, item: pytest.Item, session: Session, recorder: Recorder | None = None) -> BaseException | None:

@@ -134,7 +134,7 @@ class Session:
         return self._reply(message, reply, arrays, list(zip(generators, states, strict=True)))
 
     def latest_call(self, function: str) -> Call | None:
-        """The latest call of this function within the check, else of any."""
+        """The latest call of this function within the check, else of any; None where it made none by itself."""
         return self.calls.get(function) or next(reversed(self.calls.values()), None)
 
     def _loading(self, files: dict[str, str], main: str) -> dict[str, bytes]:

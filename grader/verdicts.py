@@ -9,7 +9,7 @@ import pytest
 from grader.checks import CheckFailed
 from grader.diagnosis import Failure
 from grader.results import Verdict
-from grader.session import Call, StudentError, WorkerDied
+from grader.session import StudentError, WorkerDied
 
 SAFE_WORDS = {  # without exit codes, sizes or signals: a submission could choose those by its inputs
     Verdict.TIMEOUT: "ran into its time limit",
@@ -30,7 +30,7 @@ class Outcome:
     loading: bool = False  # it ended before any check: while the submission was loaded, or for want of a file
     killed: bool = False  # by a SIGKILL that was not ours
     failure: Failure | None = None  # the comparison that failed, for the diagnosis
-    call: Call | None = None  # the call it failed at; of a public check alone
+    inputs: str = ""  # the input it failed at, in words; of a public check alone
 
 
 def outcome_of(error: BaseException | None) -> Outcome:

@@ -364,12 +364,10 @@ class Server:
     def _given(self, name: str, own: Any) -> Callable[..., Any]:
         def given(*args: Any, **kwargs: Any) -> Any:
             generators: list[np.random.Generator] = []
-            encoder: wire.Encoder | None = wire.Encoder(_data_alone(generators))
+            encoder = wire.Encoder(_data_alone(generators))
             try:
-                nodes = {"args": encoder.encode(list(args)), "kwargs": encoder.encode(kwargs)}  # type: ignore[union-attr]
-            except wire.TooLarge:
-                nodes, encoder = {"args": None, "kwargs": None}, None  # the judge ends what asks for this
-            except wire.WireError:
+                nodes = {"args": encoder.encode(list(args)), "kwargs": encoder.encode(kwargs)}
+            except wire.WireError:  # no data, or more than a message holds
                 return self._own(name, own)(*args, **kwargs)
             if any(_is_tensor(leaf) and leaf.requires_grad for _, leaf in leaves((args, kwargs), "")):
                 return self._own(name, own)(*args, **kwargs)  # an answer from outside would cut the graph
