@@ -46,6 +46,11 @@ class Source:
     def names(self, word: str) -> bool:
         return re.search(rf"\b{re.escape(word)}\b", self.text) is not None
 
+    def uses(self, function: str) -> bool:
+        """Whether the name of a function stands anywhere but at its definition."""
+        everywhere, defined = (len(re.findall(rf"\b{p}{function}\b", self.text)) for p in ("", r"def\s+"))
+        return everywhere > defined
+
 
 HINTS_SHOWN = {"verdicts": 0, "hints": 1, "full": 3}
 SHOWN_ELEMENTS = 9  # of an input: more are told by dtype and shape

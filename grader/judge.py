@@ -246,7 +246,10 @@ class Follower:
 
     def follow(self, ended: Ended) -> Ended:
         """The same with what the further run told, where there was one."""
-        units = [u for u in self._earlier(ended.item) if not self._is_proven(u)] if self.may_help(ended) else []
+        if not self.may_help(ended):
+            return ended
+        unproven = [u for u in self._earlier(ended.item) if not self._is_proven(u)]
+        units = [u for u in unproven if self._is_reached(u, ended.item)]
         if not units:
             return ended
         start = time.perf_counter()
@@ -261,6 +264,10 @@ class Follower:
     def _is_proven(self, unit: Unit) -> bool:
         """Whether a unit has checks and all have passed: then it is right, and its caches may be the student's own."""
         return not self.graded.isdisjoint(unit.names) and self.suspects.isdisjoint(unit.names)
+
+    def _is_reached(self, unit: Unit, item: pytest.Item) -> bool:
+        """Whether a unit can play a part: the reference runs it in this check, or the submission names it elsewhere."""
+        return any(name in self.judge.touched_units(item) or self.run.lines.uses(name) for name in unit.names)
 
     def _looked_at(self, ended: Ended, units: list[Unit]) -> tuple[Outcome, Followed | None]:
         outcome, session = self._run(ended.item, units)
