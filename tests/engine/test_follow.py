@@ -10,18 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_memory_judge import InMemoryLauncher, InMemoryWorker
 from toys import ROOT, check_named, submission_of, verdicts
 
 from grader import plugin
 from grader.answerer import Answerer, NotPlain, Overtaxed, fork_answerer, spawn_answerer
 from grader.audit import collect, stated_losses
 from grader.course import load_course
-from grader.engine import Engine, can_fork, make_engine
+from grader.engine import Engine, SpawnEngine, can_fork, make_engine
 from grader.follow import GivenSession, culprits
 from grader.grading import grade_many
 from grader.inmemory import InMemoryConnection
-from grader.judge import Judge, load_fields
-from grader.results import TopicResult, Verdict
+from grader.judge import Judge, TopicRun, load_fields
+from grader.results import CheckResult, TopicResult, Verdict
 from grader.session import StudentError, WorkerDied
 from grader.units import Unit, earlier_units, units_of
 from grader.workers import WorkerLimits
@@ -75,6 +76,26 @@ def in_memory(reference: types.ModuleType, fields: dict[str, object]) -> GivenSe
     session = GivenSession(InMemoryConnection(), Answerer(answering))
     session.request("load", **fields)
     return session
+
+
+@pytest.fixture
+def chain_judge() -> Judge:
+    """A judge of the chain in this process, with workers and the second process in memory."""
+    judge = collect(load_course(CHAIN / "course.yml"), ["chain"])
+    judge.launchers["numpy"] = InMemoryLauncher("numpy")
+
+    def answerer(topic: object) -> Answerer:
+        worker = InMemoryWorker()
+        worker.server.module = judge.reference("chain")
+        return Answerer(worker)
+
+    judge.answerer = answerer
+    return judge
+
+
+def in_process(judge: Judge, source: str) -> dict[str, CheckResult]:
+    run = TopicRun(judge, judge.course.topic("chain"), source)
+    return {r.id.split("::")[1]: r for r in run.run(judge.items["chain"]) if r}
 
 
 # --- the credit ------------------------------------------------------------------------------------------------------
@@ -163,12 +184,74 @@ def test_errors_of_the_reference_are_the_builtin_ones(grade):
     assert {"test_summary_refuses_nothing"} == set(followed(result))
 
 
-def test_nothing_is_run_again_when_everything_earlier_is_right(grade, monkeypatch):
-    """A single wrong function at the end costs no further run: every earlier one has passed its own checks."""
-    result = grade("\ndef summary(x, n):\n    raise_ = slope(squash(x), x)\n    return raise_\n")
+def test_where_nothing_can_be_followed_through_no_process_is_started(chain_judge):
+    """All checks pass, or every earlier function is right, or none of them can play a part: it costs nothing."""
 
-    assert {"test_summary": "wrong"} == failed(result)
-    assert {} == followed(result)
+    def refuse(topic: object) -> Answerer:
+        raise AssertionError("a second process was asked for")
+
+    chain_judge.answerer = refuse
+    late = "\ndef summary(x, n):\n    return slope(squash(x), x)\n"
+    apart = "\ndef jitter(x, rng):\n    return x\n_slope = slope\ndef slope(x, w):\n    return -_slope(x, w)\n"
+    results = [in_process(chain_judge, REFERENCE + added) for added in ("", late)]
+    shorter = REFERENCE.partition("def measured")[0]
+
+    assert [set(), {"test_summary"}] == [{n for n, c in r.items() if c.verdict != "pass"} for r in results]
+    assert "wrong" == in_process(chain_judge, shorter + apart)["test_slope_of_few"].verdict
+
+
+def test_a_second_process_that_is_killed_is_replaced(chain_judge):
+    """A kill by somebody else costs no credit: another process answers."""
+    died = WorkerDied(Verdict.CRASH, "ended by SIGKILL")
+    died.by_kill = True
+    good, killed = chain_judge.answerer, []
+
+    def killed_at_first(topic: object) -> Answerer:
+        answerer = good(topic)
+        if len(killed) < 2:
+            killed.append(answerer)
+            answerer.session.request = lambda *a, **k: (_ for _ in ()).throw(died)
+        return answerer
+
+    chain_judge.answerer = killed_at_first
+    result = in_process(chain_judge, REFERENCE + WRONG_SQUASH)
+
+    assert 2 == len(killed)
+    assert result["test_slope_of_few"].follow_through and result["test_summary"].follow_through
+
+
+def test_a_reference_with_odd_caches_costs_nobody_anything(chain_judge, capfd):
+    """Where the reference returns what is not plain data, nothing is followed through, and the author hears of it."""
+    odd = types.ModuleType("odd")
+    vars(odd).update(vars(chain_judge.reference("chain")), squash=lambda x: lambda: x)
+    chain_judge.references["chain"] = odd
+    result = in_process(chain_judge, REFERENCE + WRONG_SQUASH)
+
+    assert "wrong" == result["test_slope_of_few"].verdict and not result["test_slope_of_few"].follow_through
+    assert "squash of the reference returns what is not plain data" in capfd.readouterr().err
+
+
+def test_the_share_is_that_of_the_course(chain_judge):
+    """`follow_through_share` says what it is worth, from nothing to everything."""
+    policy = chain_judge.course.policy
+    for share in (0.0, 0.25, 1.0):
+        chain_judge.course = chain_judge.course.model_copy(
+            update={"policy": policy.model_copy(update={"follow_through_share": share})}
+        )
+        check = in_process(chain_judge, REFERENCE + WRONG_SQUASH)["test_slope_of_many"]
+        assert (10 * share, True, "wrong") == (check.points, check.follow_through, check.verdict)
+
+
+def test_systems_without_fork_follow_through_too():
+    """Where nothing is forked the second process is started anew."""
+    course = load_course(CHAIN / "course.yml")
+    engine = SpawnEngine(course, CHAIN / "course.yml", ["chain"])
+    try:
+        (result,) = grade_many([submission_of(REFERENCE + WRONG_SQUASH, topic="chain")], course, engine, ["chain"], 1)
+    finally:
+        engine.close()
+
+    assert {"test_slope_of_few", "test_slope_of_many", "test_summary"} == set(followed(result.topics[0]))
 
 
 def test_the_value_of_the_further_run_is_looked_up(grade):
