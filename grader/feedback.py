@@ -55,6 +55,7 @@ class Source:
 HINTS_SHOWN = {"verdicts": 0, "hints": 1, "full": 3}
 SHOWN_ELEMENTS = 9  # of an input: more are told by dtype and shape
 SHOWN_KINDS = (np.ndarray, np.generic, bool, int, float, complex, str)
+SHORT: Any = {"float_kind": "{:.4g}".format, "complex_kind": "{:.4g}".format}
 MAX_SHOWN = 6  # names of a check
 
 
@@ -143,8 +144,7 @@ def _shown_call(call: Call) -> str:
 
 def _shown_argument(value: Any) -> str:
     if isinstance(value, np.ndarray) and value.size <= SHOWN_ELEMENTS:
-        numbers = np.array2string(value, precision=4, separator=", ", max_line_width=10_000).replace("\n", "")
-        return re.sub(r"\[ +", "[", re.sub(r"\s+", " ", numbers))
+        return np.array2string(value, separator=", ", max_line_width=10_000, formatter=SHORT).replace("\n", "")
     if isinstance(value, np.ndarray):
         return _kind_and_shape(value)
     if value is None or isinstance(value, (bool, int, float, complex, str, np.generic)):
