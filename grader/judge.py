@@ -216,7 +216,7 @@ class Follower:
         self.answerer: Answerer | None = None
         self.graded = {_function_of(item) for item in items}
         self.lost: dict[str, set[str]] = {}  # the failed checks of each function that are its own doing, so far
-        self.possible = True
+        self.possible = self.judge.course.policy.follow_through_share > 0
 
     def note(self, ended: Ended) -> None:
         """Remember whose checks fail: the others have shown that they are right."""
