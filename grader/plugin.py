@@ -109,6 +109,12 @@ def load_misconceptions(course: Course, topic: str) -> list[Misconception]:
     return list(getattr(load_file(path, f"misconceptions_{topic}"), "MISCONCEPTIONS", []))
 
 
+def load_hints(course: Course, topic: str) -> dict[str, tuple[str, ...]]:
+    """The topic's hints by function, from where to look to the shape of the answer; {} where there are none."""
+    path = course.path("tests", "public", f"{topic}_hints.py")
+    return dict(getattr(load_file(path, f"hints_{topic}"), "HINTS", {})) if path.is_file() else {}
+
+
 def pick_misconception(all_of_topic: list[Misconception], wanted: str) -> Misconception | None:
     """`bp1`, or `bp11#2` for the second of several that bear one id."""
     name, _, number = wanted.partition("#")

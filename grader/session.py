@@ -72,6 +72,15 @@ class Connection(Protocol):
         """End the worker."""
 
 
+@dataclass(frozen=True)
+class Call:
+    """A call of a function of the submission, as a check made it."""
+
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
 @dataclass
 class Reply:
     """A decoded reply: the value, and what else the worker reported about the call."""
@@ -94,11 +103,13 @@ class Session:
         self.ids = ""
         self.helpers: set[str] = set()  # sources whose code the worker has
         self.new_check: int | None = None
+        self.calls: dict[str, Call] = {}  # the latest of each function
         self._last_value: Any = None
 
     def begin_check(self, seed: int = 0) -> None:
         """Let the worker drop what earlier checks kept there and start its global random states from `seed`."""
         self.new_check = seed
+        self.calls = {}
         self.callbacks = []
         self.callback_count = 0
         self.callback_error = None
@@ -108,6 +119,8 @@ class Session:
     ) -> Reply:
         """Send a request and decode its reply; raises `StudentError`, `WorkerDied` or `EngineFault`."""
         generators: list[np.random.Generator] = []
+        if kind == "call" and fields.get("name"):
+            self.calls[fields["name"]] = Call(fields["name"], tuple(args), kwargs or {})
         encoder = wire.Encoder(lambda v: self._outgoing(v, generators), max_bytes=wire.MAX_REQUEST, owner=self)
         if kind == "load":
             args = (self._loading(fields.pop("files"), fields["main"]),)
@@ -141,6 +154,10 @@ class Session:
         """The helper's number and, where the worker does not have it yet, its code."""
         number, code = _compiled(source)
         return {"helper": number} if source in self.helpers else {"helper": number, "code": code}
+
+    def latest_call(self, function: str) -> Call | None:
+        """The latest call of this function within the check, else of any; None where it made none by itself."""
+        return self.calls.get(function) or next(reversed(self.calls.values()), None)
 
     def _loading(self, files: dict[str, str], main: str) -> dict[str, bytes]:
         """Sources travel as bytes, which may be large; how many lines there are bounds what an error may name."""

@@ -32,6 +32,7 @@ class Outcome:
     killed: bool = False  # by a SIGKILL that was not ours
     failure: Failure | None = None  # the comparison that failed, for the diagnosis
     margin: float = math.inf  # how far inside its tolerance the closest comparison was, for the audit
+    inputs: str = ""  # the input it failed at, in words; of a public check alone
 
 
 def outcome_of(error: BaseException | None) -> Outcome:

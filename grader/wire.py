@@ -5,9 +5,9 @@ The header is ``{"m": message, "a": [[dtype, shape, layout], ...]}``; buffer k o
 Containers are tagged like everything else, so data can never look like a tag, and every size is checked before memory
 is allocated for it. Nothing here evaluates, unpickles or imports what the other side names.
 
-Message kinds (the closed list): requests `load`, `call`, `get`, `set`, `operator`, `take`, `helper`; replies `value`,
-`raised`, `callback`; a judge answers a callback with `result` or `failed`, or first with requests of its own, each of
-which is replied to. No message can say "passed".
+Message kinds (the closed list): requests `load`, `give`, `call`, `get`, `set`, `operator`, `take`, `helper`; replies
+`value`, `raised`, `callback`; a judge answers a callback with `result` or `failed`, or first with requests of its own,
+each of which is replied to. No message can say "passed".
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ from statistics import median
 from grader.results import CapstoneResult, CheckResult, Report, SubmissionResult, TopicResult, Verdict
 from grader.text import printable, words_of
 
+HINT = "hint: "  # how a line of a message begins that is the same for all checks of a function
+MAX_LINES = 3000  # characters of a message of several lines, each of which is bounded
 Paint = Callable[[str, str], str]  # (text, colour) -> text
 MARKS = {
     Verdict.PASS: "ok", Verdict.WRONG: "wrong", Verdict.ERROR: "error", Verdict.MISSING: "missing",
@@ -92,12 +94,13 @@ def _topic(topic: TopicResult, paint: Paint, verbose: bool) -> Iterator[str]:
     if topic.capstone:
         yield from _capstone(topic.capstone, paint)
     missing = [c for c in topic.checks if c.verdict is Verdict.MISSING]
+    told: set[str] = set()
     if verbose:
         for check in topic.checks:
-            yield from _check(check, paint)
+            yield from _check(check, paint, told)
     else:
         for group in _by_cause(topic):
-            yield from _group(group, paint)
+            yield from _group(group, paint, told)
     if missing and not verbose:
         names = dict.fromkeys(c.function for c in missing)
         yield f"  {paint('missing', 'yellow')}  {len(missing)} checks of what is not written yet: {', '.join(names)}"
@@ -127,21 +130,25 @@ def _by_cause(topic: TopicResult) -> list[list[CheckResult]]:
     return list(groups.values())
 
 
-def _group(group: list[CheckResult], paint: Paint) -> Iterator[str]:
+def _group(group: list[CheckResult], paint: Paint, told: set[str]) -> Iterator[str]:
     """The first check of a group in full, the others by title."""
-    yield from _check(group[0], paint)
+    yield from _check(group[0], paint, told)
     if len(group) > 1:
         lost = points(sum((c.max_points or 0) - (c.points or 0) for c in group))
         units = ", ".join(dict.fromkeys(c.function for c in group))
         yield f"           the same in {len(group) - 1} more checks of {units} ({lost} points in all; -v lists them)"
 
 
-def _check(check: CheckResult, paint: Paint) -> Iterator[str]:
+def _check(check: CheckResult, paint: Paint, told: set[str]) -> Iterator[str]:
+    """A check with what is known of it; a hint is `told` once a topic."""
     mark = paint(f"{MARKS[check.verdict]:<9}", COLOURS.get(check.verdict, "red"))
     value = f"  ({points(check.points or 0)}/{points(check.max_points or 0)})" if check.max_points is not None else ""
     yield f"  {mark}{check.function}: {check.title}{value}"
-    for line in [*words_of(check.advice or "").splitlines(), *words_of(check.message).splitlines()]:
-        yield f"           {line}"
+    for line in [*words_of(check.advice or "").splitlines(), *words_of(check.message, MAX_LINES).splitlines()]:
+        if line not in told:
+            yield f"           {line}"
+        if line.startswith(HINT):
+            told.add(line)
 
 
 def _next_step(result: SubmissionResult, paint: Paint) -> Iterator[str]:
@@ -149,7 +156,8 @@ def _next_step(result: SubmissionResult, paint: Paint) -> Iterator[str]:
     checks = [c for t in result.topics if t.file is not None for c in t.checks]
     passed_over = (Verdict.PASS, Verdict.MISSING, Verdict.SKIPPED, Verdict.GRADER_FAULT)
     wrong = [c for c in checks if c.verdict not in passed_over]
-    todo = wrong or [c for c in checks if c.verdict is Verdict.MISSING]
+    own = [c for c in wrong if not c.follow_through]  # what is right given earlier functions mends itself
+    todo = own or wrong or [c for c in checks if c.verdict is Verdict.MISSING]
     if todo:
         check = todo[0]
         topic = check.id.split("::")[0]

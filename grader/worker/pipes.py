@@ -47,14 +47,15 @@ def write_frame(fd: int, parts: list[Any]) -> None:
             view = view[os.write(fd, view[:CHUNK]) :]
 
 
-def run(request_fd: int, reply_fd: int) -> None:
-    """Say hello, then answer requests until the judge is gone."""
+def run(request_fd: int, reply_fd: int, module: Any = None) -> None:
+    """Say hello, then answer requests until the judge is gone: about a module, or about the one that it loads."""
 
     def ask(parts: list[Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
         write_frame(reply_fd, parts)
         return read_frame(request_fd)
 
     server = Server(ask)
+    server.module = module
     write_frame(reply_fd, wire.pack({"kind": "hello"}))
     while True:
         write_frame(reply_fd, server.handle(*read_frame(request_fd)))

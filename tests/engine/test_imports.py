@@ -17,8 +17,8 @@ LAYERS = [  # a module imports from its own layer and from those below
     "candidates equivalents watching",
     "grading capstone_run engine executor store",
     "judge plugin reports",
-    "session workers remote checks verdicts feedback inmemory scoring diagnosis",
-    "course submissions stubs trees",
+    "session workers remote checks verdicts feedback inmemory scoring diagnosis answerer follow",
+    "course submissions stubs units trees",
     "worker",
     "wire results errors text terminal plain_yaml notebooks environment plan mutants mutations __init__",
 ]
