@@ -15,7 +15,7 @@ from toys import ROOT, check_named, submission_of, verdicts
 
 from grader import plugin
 from grader.answerer import Answerer, NotPlain, Overtaxed, fork_answerer, spawn_answerer
-from grader.audit import collect, stated_losses
+from grader.rules import collect, stated_losses
 from grader.course import load_course
 from grader.engine import Engine, SpawnEngine, can_fork, make_engine
 from grader.follow import GivenSession, culprits
