@@ -167,7 +167,7 @@ def rmsprop(
     _check(w, g, (lr, eps), averages=(alpha,))
     v, m = (np.zeros_like(w), np.zeros_like(w)) if state is None else state
     v = alpha * v + (1 - alpha) * g**2
-    m = alpha * m + (1 - alpha) * g
+    m = m + (1 - alpha) * (g - m)  # = α m + (1 − α) g, a step from the old average towards g
     second_moment = np.maximum(v - m**2, 0) if centered else v
     return w - lr * g / (np.sqrt(second_moment) + eps), (v, m)
     ### END SOLUTION
