@@ -320,9 +320,9 @@ class Server:
 
     def replace(self, name: str, value: Any) -> None:
         """Put another implementation in the submission's place of `name`; its frames count as the submission's."""
-        code = getattr(value, "__code__", None) or getattr(getattr(value, "__init__", None), "__code__", None)
-        if code is not None:
-            self.origins += (code.co_filename,)
+        own = vars(value).values() if isinstance(value, type) else [value]  # what a class inherits is not its own
+        codes = [f.__code__ for f in own if isinstance(f, types.FunctionType)]
+        self.origins += tuple({code.co_filename for code in codes})
         setattr(self.module, name, value)
 
     # names for objects that stay here

@@ -51,10 +51,11 @@ def starting_weights(y):
 def assert_best_stump(stump, v, y, w):
     thr, polarity, err = stump
     tiny = 1e-9 * w.sum()
-    assert_close(err, least_error(v, y, w), name="err", atol=tiny)
+    least = least_error(v, y, w)
+    assert_close(err, least, name="err", atol=tiny)
     assert_true(polarity in (1, -1), "the polarity is +1 or -1")
     assert_close(
-        weighted_error(v, y, w, thr, polarity), err, name="error of the returned threshold and polarity", atol=tiny
+        weighted_error(v, y, w, thr, polarity), least, name="error of the returned threshold and polarity", atol=tiny
     )
 
 
