@@ -766,12 +766,17 @@ def test_draws_fill_the_interval_evenly(submission, rng):
         values = np.array(P[key])
         if key.startswith("b"):
             values = np.delete(values, np.s_[H : 2 * H])
-        scaled = values.ravel() * np.sqrt(H)
-        message = f"the draws of {key} should be uniform between -1/sqrt(H) and 1/sqrt(H)"
-        # The bounds are more than five standard errors wide for the smallest sample, 192 draws.
-        assert_true(abs(scaled.std() * np.sqrt(3) - 1) < 0.2 and abs(scaled.mean()) < 0.22, message)
-        assert_true(scaled.max() > 0.8 and scaled.min() < -0.8, message)
+        assert_true(np.ptp(values) > 0, f"the entries of {key} should be drawn, not one constant")
         assert_true(len(np.unique(values)) == values.size, f"the entries of {key} must not repeat")
+        assert_true(np.all(values), f"an entry of {key} outside the f block is 0 instead of a draw")
+        scaled = values.ravel() * np.sqrt(H)
+        # The bounds are more than five standard errors wide for the smallest sample, 192 draws.
+        assert_true(abs(scaled.mean()) < 0.22, f"the draws of {key} should lie on both sides of zero alike")
+        spread = scaled.std() * np.sqrt(3)
+        assert_true(spread > 0.8, f"the draws of {key} come from too narrow an interval or crowd in its middle")
+        assert_true(spread < 1.2, f"the draws of {key} come from too wide an interval or crowd at its ends")
+        message = f"the draws of {key} should be uniform between -1/sqrt(H) and 1/sqrt(H)"
+        assert_true(scaled.max() > 0.8 and scaled.min() < -0.8, message)
     assert_true(not np.intersect1d(P["b_ih"], P["b_hh"]).size, "b_ih and b_hh must be drawn separately")
 
 
@@ -812,14 +817,15 @@ def test_sizes_must_be_positive(submission, rng):
 @check("truncated_bptt", points=1)
 def test_a_window_of_one_step_carries_nothing_back(submission, rng):
     """With k = 1 each step answers for its own loss alone."""
-    P, X, h0, c0 = draw(rng, 5, 3, 2, 4)
-    dHs = rng.standard_normal((5, 3, 4))
-    zero = np.zeros((3, 4))
-    *_, expected = torch_lstm(P, X, h0, c0, dHs, zero, zero, window=1)[1]
-    *_, cache = submission.lstm_forward(X, h0, c0, P)
-    grads = submission.truncated_bptt(dHs, cache, 1)
-    for key in KEYS:
-        assert_close(grads[key], expected[key], name=f"gradient of {key}")
+    for T in (1, 5):
+        P, X, h0, c0 = draw(rng, T, 3, 2, 4)
+        dHs = rng.standard_normal((T, 3, 4))
+        zero = np.zeros((3, 4))
+        *_, expected = torch_lstm(P, X, h0, c0, dHs, zero, zero, window=1)[1]
+        *_, cache = submission.lstm_forward(X, h0, c0, P)
+        grads = submission.truncated_bptt(dHs, cache, 1)
+        for key in KEYS:
+            assert_close(grads[key], expected[key], name=f"gradient of {key}")
 
 
 @check("truncated_bptt", points=1.5)
