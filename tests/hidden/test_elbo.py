@@ -912,7 +912,7 @@ def test_loss_with_any_weights(submission, rng):
         for noise in (eps, torch.zeros_like(eps), 3 * eps):
             expected = expected_loss(model, x, noise)
             # of a wrong order of codes, or of probabilities for logits, the difference tells more than the loss
-            surplus, size = float(model.loss(x, noise)) - expected, max(1.0, abs(expected))
+            surplus, size = float(torch.as_tensor(model.loss(x, noise)).detach()) - expected, max(1.0, abs(expected))
             assert_close(surplus, 0.0, name="loss minus that of your own encode and decode", atol=1e-9 * size)
 
 
