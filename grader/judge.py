@@ -15,6 +15,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -600,7 +601,9 @@ class Judge:
 def _words(outcome: Outcome) -> str:
     """What stands for a failure that compared no values: the demand, or the error with its text."""
     error = outcome.error
-    return f"{error.type_name}: {error.text}" if isinstance(error, StudentError) else outcome.text
+    if isinstance(error, StudentError):
+        return f"{error.type_name}: {error.text}"
+    return re.sub(r" in line \d+", "", outcome.text)  # where it stands in the student's file is nobody else's line
 
 
 def _points(item: pytest.Item) -> float:

@@ -15,7 +15,6 @@ from toys import ROOT, check_named, submission_of, verdicts
 
 from grader import plugin
 from grader.answerer import Answerer, NotPlain, Overtaxed, fork_answerer, spawn_answerer
-from grader.rules import collect, stated_losses
 from grader.course import load_course
 from grader.engine import Engine, SpawnEngine, can_fork, make_engine
 from grader.follow import GivenSession, culprits
@@ -23,6 +22,7 @@ from grader.grading import grade_many
 from grader.inmemory import InMemoryConnection
 from grader.judge import Judge, TopicRun, load_fields
 from grader.results import CheckResult, TopicResult, Verdict
+from grader.rules import collect, stated_losses
 from grader.session import StudentError, WorkerDied
 from grader.units import Unit, earlier_units, units_of
 from grader.workers import WorkerLimits
