@@ -30,7 +30,7 @@ from grader.session import Answer, EngineFault, WorkerDied
 
 TICK = 0.02  # seconds between looks at a worker's memory, threads and CPU time
 MAX_THREADS = 64
-MAX_OUTPUT = 256 << 20
+MAX_OUTPUT = 64 << 20  # reached well before a CPU limit is, whatever else the machine does
 START_SECONDS = 30.0
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
