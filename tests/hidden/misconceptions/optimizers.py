@@ -709,6 +709,17 @@ def adamw(w, g, state, *, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
     return w * (1 + lr * weight_decay) - step, state
 
 
+@misconception(
+    "op40",
+    "The decay is written into the weights that were passed in: w *= ... changes the caller's array; make new weights.",
+    caught_by="test_adamw_leaves_its_arguments_alone",
+)
+def adamw(w, g, state, *, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
+    step, state = adam_step(w, g, state, lr, betas, eps)
+    w *= 1 - lr * weight_decay
+    return w - step, state
+
+
 # ---- clip_grad_norm
 
 
