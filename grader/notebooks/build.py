@@ -56,6 +56,7 @@ class _Piece:
     node: ast.stmt
     text: str
     helper: bool
+    gap: str  # a line's end where an empty line stands above it
 
     @property
     def names(self) -> set[str]:
@@ -86,7 +87,7 @@ def take_apart(source: str, where: str) -> Parts:
             nodes[piece.node.name] = piece
             loose = []
         else:
-            (loose if units else header).append(piece.text)
+            (loose if units else header).append(piece.text if units else piece.gap + piece.text)
     owners = _owners(nodes, helpers)
     merged = []
     for name, text in units.items():
@@ -108,7 +109,8 @@ def _pieces(source: str) -> Iterable[_Piece]:
         while end < len(lines) and lines[end].startswith((" ", "\t")):  # comments belong to the block above them
             end += 1
         text = [line for line in lines[start:end] if line not in (BEGIN, END)]
-        yield _Piece(node, "\n".join(text).strip("\n"), marked[node.lineno - 1])
+        gap = "\n" if start and not lines[start].strip() else ""
+        yield _Piece(node, "\n".join(text).strip("\n"), marked[node.lineno - 1], gap)
         start = end
 
 
