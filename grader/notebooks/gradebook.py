@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,10 +51,25 @@ def refuse_unusable(path: Path) -> None:
 
 
 @contextlib.contextmanager
+def _without_iri_grammar() -> Iterator[None]:
+    """jsonschema, which nbgrader imports, builds a grammar of addresses if it can: longer than grading a class takes."""
+    name = "rfc3987_syntax"
+    absent = name not in sys.modules
+    if absent:
+        sys.modules[name] = None  # type: ignore[assignment]  # an ImportError, which jsonschema expects
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules[name]
+
+
+@contextlib.contextmanager
 def opened(path: Path) -> Iterator[Gradebook]:
     """nbgrader's gradebook in a file; raises `UsageError` where that is something else."""
-    from nbgrader.api import Gradebook
-    from sqlalchemy.exc import SQLAlchemyError
+    with _without_iri_grammar():
+        from nbgrader.api import Gradebook
+        from sqlalchemy.exc import SQLAlchemyError
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of nbgrader's own way to add a submission
@@ -71,7 +87,8 @@ def enrol(path: Path, course: Course, topics: list[str], students: list[dict[str
     refuse_unusable(path)
     with opened(path) as gradebook:
         for student in students:
-            gradebook.update_or_create_student(student["id"], **{k: v for k, v in student.items() if k != "id"})
+            told = {k: v for k, v in student.items() if v and k != "id"}  # an empty column erases nothing
+            gradebook.update_or_create_student(student["id"], **told)
         for name in topics:
             gradebook.update_or_create_assignment(name, duedate=_naive(course.topic(name).due))
 

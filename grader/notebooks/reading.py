@@ -122,8 +122,8 @@ def _oddities(document: dict[str, Any], cells: list[dict[str, Any]]) -> list[str
     expected = _listed(document)
     gone = [n for n in expected if n not in names]
     notes += [f"cell {_name(n)} was deleted" for n in gone]
-    order = [n for n in dict.fromkeys(map(id_of, cells)) if n in expected]
-    if order != [n for n in expected if n in names]:
+    order = [n for n in dict.fromkeys(map(id_of, reversed(cells))) if n in expected]
+    if order[::-1] != [n for n in expected if n in names]:
         notes.append("cells were moved")
     for cell in cells:
         if _handed_out_as(cell) == "code" and cell.get("cell_type") != "code":
