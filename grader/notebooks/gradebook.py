@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -52,7 +53,7 @@ def refuse_unusable(path: Path) -> None:
 
 @contextlib.contextmanager
 def _without_iri_grammar() -> Iterator[None]:
-    """jsonschema, which nbgrader imports, builds a grammar of addresses if it can: longer than grading a class takes."""
+    """jsonschema, which nbgrader imports, builds a grammar of addresses if it can; that takes as long as a class."""
     name = "rfc3987_syntax"
     absent = name not in sys.modules
     if absent:
@@ -62,6 +63,17 @@ def _without_iri_grammar() -> Iterator[None]:
     finally:
         if absent:
             del sys.modules[name]
+
+
+@contextlib.contextmanager
+def _own_programs() -> Iterator[None]:
+    """nbgrader looks for `alembic`, which it needs for a new gradebook, on the PATH, where no environment is active."""
+    path = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), path])
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = path
 
 
 @contextlib.contextmanager
@@ -75,7 +87,9 @@ def opened(path: Path) -> Iterator[Gradebook]:
         warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of nbgrader's own way to add a submission
         logging.getLogger("alembic").setLevel(logging.WARNING)
         try:
-            with Gradebook(f"sqlite:///{path.resolve()}") as gradebook:
+            with _own_programs():
+                gradebook = Gradebook(f"sqlite:///{path.resolve()}")
+            with gradebook:
                 yield gradebook
         except SQLAlchemyError as error:
             problem = f"nbgrader's gradebook refuses: {printable(str(error).splitlines()[0], 200)}"
