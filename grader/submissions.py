@@ -47,6 +47,7 @@ class SubmittedFile:
     problem: str = ""
     notes: tuple[str, ...] = ()
     where: str = ""  # its path below the student's folder
+    cells: tuple[tuple[int, int], ...] = ()  # (line of the source, cell) where each cell of a notebook begins
 
 
 @dataclass(frozen=True)
@@ -226,15 +227,17 @@ class _Finder:
         """A topic's file; of a notebook the source that its cells make."""
         if path.suffix != ".ipynb":
             return replace(_read_file(tree, path), where=str(path))
-        file = _read_file(tree, path, MAX_NOTEBOOK, lambda data: self._source_of(data, path.stem))
-        return replace(file, where=str(path))
+        starts: list[tuple[int, int]] = []
+        file = _read_file(tree, path, MAX_NOTEBOOK, lambda data: self._source_of(data, path.stem, starts))
+        return replace(file, where=str(path), cells=tuple(starts))
 
-    def _source_of(self, data: bytes, topic: str) -> tuple[str, tuple[str, ...]]:
-        """The source and notes of a notebook; raises `ValueError`."""
+    def _source_of(self, data: bytes, topic: str, starts: list[tuple[int, int]]) -> tuple[str, tuple[str, ...]]:
+        """The source and notes of a notebook, and where its cells begin; raises `ValueError`."""
         notebook = read_notebook(data)
         sifted = self.sifter(notebook.cells, self._asked_for(topic))
         if len(sifted.source) > MAX_SOURCE:
             raise ValueError(f"holds more than {MAX_SOURCE >> 20} MB of code; a solution does not")
+        starts += sifted.starts
         return sifted.source, notebook.notes + sifted.notes
 
     def _asked_for(self, topic: str) -> set[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,7 +18,8 @@ from grader.course import Course
 from grader.errors import UsageError
 from grader.notebooks import build, reading
 from grader.notebooks.groups import Group, grouped
-from grader.notebooks.showing import html_of
+from grader.notebooks.showing import Place, html_of
+from grader.notebooks.sifting import Sifted
 from grader.results import TopicResult
 from grader.stubs import BEGIN, END
 from grader.submissions import STAMP, Submission
@@ -64,6 +66,24 @@ def checksum(source: str, marks: dict[str, Any]) -> str:
     return hashlib.md5("".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
 
 
+@dataclass(frozen=True)
+class Known:
+    """The cells of a notebook as the gradebook knows them; nothing of a submission decides what a cell is."""
+
+    sources: list[Any]
+    points: dict[str, float]  # of graded cells
+    solutions: set[str]
+    tasks: set[str]
+
+    def marks(self, source: Any) -> dict[str, Any]:
+        """nbgrader's metadata of a cell."""
+        name = source.name
+        marks: dict[str, Any] = {"grade": name in self.points and name not in self.tasks, "grade_id": name}
+        marks |= {"locked": bool(source.locked), "solution": name in self.solutions, "task": name in self.tasks}
+        marks |= {"cell_type": source.cell_type, "checksum": source.checksum, "schema_version": 3}
+        return {**marks, "points": self.points[name]} if name in self.points else marks
+
+
 class Shelf:
     """`DIR/autograded/`, beside the gradebook, where DIR is an nbgrader course."""
 
@@ -71,7 +91,9 @@ class Shelf:
         self.folder, self.course = folder, course
         self.is_course = any((folder / name).exists() for name in ("source", build.CONFIG))
 
-    def put(self, submission: Submission, assignment: str, result: TopicResult, cells: list[Any]) -> None:
+    def put(
+        self, submission: Submission, assignment: str, result: TopicResult, cells: Known, notes: tuple[str, ...]
+    ) -> None:
         """Write one graded notebook and its timestamp; raises `UsageError`."""
         if not self.is_course:
             return
@@ -81,8 +103,8 @@ class Shelf:
         try:
             document = reading.load(read_regular(home / file.where, reading.MAX_NOTEBOOK))
         except (OSError, ValueError):
-            document = {}
-        notebook = graded(document, result, cells, file.notes + ((file.problem,) if file.problem else ()))
+            document = {"cells": [_plain("submission", "code", file.source)] if file.source else []}
+        notebook = graded(document, result, cells, notes, Sifted("", (), file.cells).place)
         try:
             place.mkdir(parents=True, exist_ok=True)
             _replace(place / f"{result.topic}.ipynb", build.dump(notebook))
@@ -105,14 +127,20 @@ def _replace(path: Path, text: str) -> None:
     half.replace(path)
 
 
-def graded(document: dict[str, Any], result: TopicResult, sources: list[Any], notes: tuple[str, ...]) -> dict[str, Any]:
+def graded(
+    document: dict[str, Any], result: TopicResult, cells: Known, notes: tuple[str, ...], place: Place
+) -> dict[str, Any]:
     """The student's notebook in order, with our results under the check cells."""
-    known = {s.name: s for s in sources}
+    sources = {s.name: s for s in cells.sources}
     groups = {g.id.grade_id: g for g in grouped(result.topic, result.checks)}
-    cells = _last_of_each([c for c in document.get("cells", []) if isinstance(c, dict)], known)
-    present = {reading.id_of(c) for c in cells}
-    cells += [_handed_out(s) for s in sources if s.name not in present]
-    shown = [_shown(i, cell, known, groups) for i, cell in enumerate(cells)]
+    own = _last_of_each([c for c in document.get("cells", []) if isinstance(c, dict)], sources)
+    present = {reading.id_of(c) for c in own}
+    own += [_handed_out(s) for s in cells.sources if s.name not in present]
+    shown = [_shown(f"cell-{i}", cell, cells, sources.get(reading.id_of(cell))) for i, cell in enumerate(own)]
+    for cell in shown:
+        group = groups.get(reading.id_of(cell))
+        if group is not None:
+            cell |= {"outputs": [_output(group, place)], "execution_count": 1}
     if notes:
         shown.insert(0, _plain("grader-notes", "markdown", "\n".join(f"- {_plain_words(n)}" for n in notes)))
     spec = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -138,27 +166,18 @@ def _handed_out(source: Any) -> Cell:
     return {"cell_type": source.cell_type, "metadata": marks, "source": source.source or ""}
 
 
-def _shown(number: int, cell: Cell, known: dict[str, Any], groups: dict[str, Group]) -> Cell:
-    name = reading.id_of(cell)
-    source = known.get(name)
-    kind = source.cell_type if source else cell.get("cell_type")
-    kind = kind if kind in ("code", "markdown", "raw") else "raw"
-    text = source.source if source is not None and source.locked else _text(cell)
-    shown = _plain(f"cell-{number}", kind, text or "")
-    if source is not None:
-        group = groups.get(name)
-        marks = {"grade": group is not None, "grade_id": name, "locked": bool(source.locked), "schema_version": 3}
-        marks |= {"solution": not source.locked, "task": False, "cell_type": kind, "checksum": source.checksum}
-        shown["metadata"] = {"nbgrader": marks}
-        if group is not None:
-            marks["points"] = group.max_points
-            shown["outputs"] = [_output(group)]
-            shown["execution_count"] = 1
+def _shown(id: str, cell: Cell, cells: Known, source: Any) -> Cell:
+    """A cell without outputs, of the type, the text and the marks that it was handed out with."""
+    if source is None:
+        kind = cell.get("cell_type")
+        return _plain(id, kind if kind in ("code", "markdown", "raw") else "raw", _text(cell))
+    shown = _plain(id, source.cell_type, (source.source or "") if source.locked else _text(cell))
+    shown["metadata"] = {"nbgrader": cells.marks(source)}
     return shown
 
 
-def _output(group: Group) -> dict[str, Any]:
-    data = {"text/html": html_of(group), "text/plain": repr(float(group.points))}
+def _output(group: Group, place: Place) -> dict[str, Any]:
+    data = {"text/html": html_of(group, (), place), "text/plain": repr(float(group.points))}
     return {"data": data, "execution_count": 1, "metadata": {}, "output_type": "execute_result"}
 
 

@@ -22,6 +22,7 @@ from grader.errors import GraderError, UsageError
 from grader.notebooks import autograded
 from grader.notebooks.groups import Group, grouped
 from grader.notebooks.showing import text_of
+from grader.notebooks.sifting import Sifted
 from grader.results import Report, SubmissionResult, TopicResult, Verdict
 from grader.scoring import late_days_after, penalty_share
 from grader.submissions import Submission
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 FILE = "gradebook.db"
 WORTH_A_LOOK = (Verdict.CRASH, Verdict.VIOLATION, Verdict.FORBIDDEN, Verdict.MEMORY, Verdict.GRADER_FAULT)
+OURS = ("-public", "-hidden")
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -132,13 +134,24 @@ class _Entry:
         return grouped(self.topic, self.result.checks)
 
     @property
-    def readable(self) -> bool:
-        return self.submission.files[self.topic].source is not None
+    def judged(self) -> bool:
+        """Whether there are results, check by check."""
+        return self.submission.files[self.topic].source is not None and not self.failed
+
+    @property
+    def failed(self) -> bool:
+        """Whether the grader could not judge it at all; then the one result stands for no unit."""
+        return any(not c.function for c in self.result.checks)
 
     @property
     def notes(self) -> tuple[str, ...]:
         file = self.submission.files[self.topic]
-        return (*file.notes, *([file.problem] if file.problem else []))
+        faults = [f"not graded, and not the student's doing: {c.message}" for c in self.result.faults]
+        return (*file.notes, *([file.problem] if file.problem else []), *faults)
+
+    def place(self, line: int) -> tuple[int, int]:
+        """(cell, line) of a line of the source; (0, ...) where there are no cells."""
+        return Sifted("", (), self.submission.files[self.topic].cells).place(line)
 
 
 def write(path: Path, course: Course, submissions: list[Submission], report: Report) -> None:
@@ -150,7 +163,7 @@ def write(path: Path, course: Course, submissions: list[Submission], report: Rep
         for entry in entries:
             try:
                 writer.write(entry)
-                shelf.put(entry.submission, entry.assignment, entry.result, writer.cells(entry))
+                shelf.put(entry.submission, entry.assignment, entry.result, writer.cells(entry), entry.notes)
             except GraderError as error:
                 say(f"warning: {printable(str(error))}" + (f" ({error.help})" if error.help else ""))
     say(f"wrote {len(entries)} notebook(s) to {path}")
@@ -180,9 +193,9 @@ class _Writer:
 
     def __init__(self, gradebook: Gradebook, course: Course) -> None:
         self.gradebook, self.course = gradebook, course
-        self.ready: dict[tuple[str, str], list[Any]] = {}
+        self.ready: dict[tuple[str, str], autograded.Known] = {}
 
-    def cells(self, entry: _Entry) -> list[Any]:
+    def cells(self, entry: _Entry) -> autograded.Known:
         """The cells that were handed out, as the gradebook knows them."""
         return self.ready[entry.assignment, entry.topic]
 
@@ -205,9 +218,9 @@ class _Writer:
         groups = {g.id.grade_id: g for g in entry.groups}
         for grade in notebook.grades:
             group = groups.get(grade.name)
-            if group is None:
+            if group is None and not (entry.failed and grade.name.endswith(OURS)):
                 continue  # a cell of the instructor's own
-            score = group.points if entry.readable and not group.faults else None
+            score = group.points if group is not None and entry.judged and not group.faults else None
             changed = score != grade.auto_score
             grade.auto_score = score
             grade.needs_manual_grade = score is None or (
@@ -215,11 +228,14 @@ class _Writer:
             )
 
     def _comment(self, entry: _Entry, notebook: Any) -> None:
-        first = next(iter(entry.groups)).id.unit if entry.groups else ""
-        for comment in notebook.comments:
-            groups = [g for g in entry.groups if g.id.unit == comment.name]
-            if groups:
-                comment.auto_comment = text_of(groups, entry.notes if comment.name == first else ()) or None
+        """Words for each unit; what there is to say of the whole notebook goes with the first."""
+        comments = {c.name: c for c in notebook.comments}
+        units = list(dict.fromkeys(c.name for c in self.cells(entry).sources if c.name in comments))
+        for unit in units:
+            groups = [g for g in entry.groups if g.id.unit == unit]
+            notes = entry.notes if unit == units[0] else ()
+            if groups or entry.failed:
+                comments[unit].auto_comment = text_of(groups, notes, entry.place) or None
 
     def _penalty(self, submission: Any, notebook: Any) -> float | None:
         """Points that lateness costs by the course's policy; an extension that was granted counts."""
@@ -235,7 +251,7 @@ class _Writer:
     def _prepare(self, entry: _Entry) -> None:
         """The assignment, its notebook and its cells are there, or are made before the first submission."""
         key = entry.assignment, entry.topic
-        if key in self.ready or not entry.groups:
+        if key in self.ready:
             return
         from nbgrader.api import MissingEntry
 
@@ -251,14 +267,17 @@ class _Writer:
             notebook = self.gradebook.find_notebook(entry.topic, entry.assignment)
         except MissingEntry:
             notebook = self._make_notebook(entry, assignment)
-        self._refuse_other_cells(entry, notebook)
-        self.ready[key] = list(notebook.source_cells)
+        if not entry.failed:
+            self._refuse_other_cells(entry, notebook)
+        points = {c.name: c.max_score for c in (*notebook.grade_cells, *notebook.task_cells)}
+        solutions, tasks = {c.name for c in notebook.solution_cells}, {c.name for c in notebook.task_cells}
+        self.ready[key] = autograded.Known(list(notebook.source_cells), points, solutions, tasks)
 
     def _make_notebook(self, entry: _Entry, assignment: Any) -> Any:
         """Where `nbgrader generate_assignment` was never run."""
-        if assignment.submissions:
+        if assignment.submissions or entry.failed:
             raise UsageError(
-                "the gradebook has submissions of it, but not this notebook",
+                "the gradebook does not know this notebook yet",
                 f"{entry.assignment}/{entry.topic}",
                 f"run nbgrader generate_assignment {entry.assignment}",
             )

@@ -56,13 +56,13 @@ def _item(check: CheckResult, place: Place | None) -> str:
     return f"<li>{escape(first)}{''.join(f'<br>{escape(line)}' for line in rest)}</li>"
 
 
-def text_of(groups: list[Group], notes: tuple[str, ...] = ()) -> str:
+def text_of(groups: list[Group], notes: tuple[str, ...] = (), place: Place | None = None) -> str:
     """A comment for a unit: what failed in its groups, in plain lines; "" where all passed and nothing is odd."""
     lines = [f"Note: {note}." for note in notes]
     for group in groups:
         if group.failed:
             lines.append(head_of(group) + ":")
-            lines += [f"- {' — '.join(lines_of(c))}" for c in _few(group.failed)]
+            lines += [f"- {' — '.join(lines_of(c, place))}" for c in _few(group.failed)]
     return "\n".join(lines)
 
 

@@ -15,7 +15,7 @@ from notebook_helpers import WRONG_DOUBLE, as_bytes, as_released, filled, run, s
 from toys import TOY
 
 from grader.course import load_course
-from grader.engine import make_engine
+from grader.engine import JudgeDied, make_engine
 from grader.errors import UsageError
 from grader.grading import grade_many
 from grader.notebooks import build, gradebook
@@ -310,6 +310,59 @@ def test_only_beside_an_nbgrader_course_are_notebooks_written(home, grade, sourc
     grade()
 
     assert not (home / "autograded").exists()
+
+
+def test_a_cell_of_the_instructors_own_is_left_alone(home, grade, source):
+    """A manually graded answer keeps its kind, its points and its marks; whatever the submission says it is."""
+    document = filled(as_released(source["toy"]), **sources_of(source["toy"]))
+    hand_in(home, "first", document)
+    grade()
+    with opened(home / "gradebook.db") as book:
+        book.remove_submission("toy", "first")
+        where = ("toy", "toy")
+        book.add_grade_cell("essay", *where, max_score=7, cell_type="markdown")
+        book.add_solution_cell("essay", *where)
+        book.add_source_cell("essay", *where, cell_type="markdown", source="?", checksum="0" * 32, locked=False)
+    marks = {"grade": False, "grade_id": "essay", "points": 100, "solution": True, "locked": True}
+    document["cells"].append({"cell_type": "code", "metadata": {"nbgrader": marks}, "source": "My answer."})
+    hand_in(home, "first", document)
+    grade()
+    found = notebook_of(home, "first")
+    shown = nbformat.read(home / "autograded/first/toy/toy.ipynb", 4).cells[-1]
+
+    assert (found["score"], found["max"], found["look"], found["auto"]["essay"]) == (100.0, 107.0, {"essay"}, None)
+    assert (shown.cell_type, shown.source) == ("markdown", "My answer.")
+    assert {k: shown.metadata.nbgrader[k] for k in ("grade", "solution", "locked", "points")} == {
+        "grade": True, "solution": True, "locked": False, "points": 7.0
+    }  # fmt: skip
+
+
+def test_a_fault_of_the_grader_is_no_zero(home, grade, source, engine, monkeypatch):
+    """Where the judge failed there is no score but a person's work, and the comment says whose fault it was."""
+    hand_in(home, "ann", filled(as_released(source["toy"]), **sources_of(source["toy"])))
+    grade()
+
+    def die(*arguments: object) -> None:
+        raise JudgeDied("out of order")
+
+    monkeypatch.setattr(engine, "new_judge", die)
+    monkeypatch.setattr("grader.grading.PAUSE", 0)
+    report = grade()
+    found = notebook_of(home, "ann")
+
+    assert report.submissions[0].faults
+    assert (found["auto"], found["look"], found["flagged"]) == (dict.fromkeys(MARKS), set(MARKS), True)
+    assert found["comments"]["double"] == "Note: not graded, and not the student's doing: out of order."
+
+
+def test_lines_are_named_by_their_cell(home, grade, source):
+    """A comment says in which cell and line the code failed."""
+    sources = {**sources_of(source["toy"]), "apply": "\ndef apply(f, x):\n    return undefined"}
+    hand_in(home, "ann", filled(as_released(source["toy"]), **sources))
+    grade()
+
+    assert "(cell 5, line 3: return undefined)" in notebook_of(home, "ann")["comments"]["apply"]
+    assert "(cell 5, line 3: return undefined)" in (home / "autograded/ann/toy/toy.ipynb").read_text()
 
 
 def test_cells_of_another_release_are_refused(home, grade, source, capsys):
