@@ -73,8 +73,8 @@ def run(paths: list[Path], options: Options) -> int:
     report = Report(course.title, engine.level, not interrupted, tuple(results), tuple(found.warnings))
     _show(report, options)
     _write(report, course, formats, options.output)
-    if options.gradebook is not None:
-        gradebook.write(options.gradebook, course, found.submissions, report)
+    if options.gradebook is not None and not gradebook.write(options.gradebook, course, found.submissions, report):
+        return EXIT_FAULT
     return EXIT_INTERRUPTED if interrupted else _exit_code(report, options)
 
 

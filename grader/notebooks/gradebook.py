@@ -154,19 +154,33 @@ class _Entry:
         return Sifted("", (), self.submission.files[self.topic].cells).place(line)
 
 
-def write(path: Path, course: Course, submissions: list[Submission], report: Report) -> None:
-    """Write the marks of a run, and the graded notebooks for formgrader and feedback; raises `UsageError`."""
+def write(path: Path, course: Course, submissions: list[Submission], report: Report) -> bool:
+    """Write the marks of a run, and the graded notebooks for formgrader and feedback.
+
+    Returns whether every notebook was written; one that was not is told of and holds up no other. Raises `UsageError`
+    where there is no gradebook to write to.
+    """
     entries = _entries(submissions, report.submissions)
     shelf = autograded.Shelf(path.parent, course)
     with opened(path) as gradebook:
         writer = _Writer(gradebook, course)
-        for entry in entries:
-            try:
-                writer.write(entry)
-                shelf.put(entry.submission, entry.assignment, entry.result, writer.cells(entry), entry.notes)
-            except GraderError as error:
-                say(f"warning: {printable(str(error))}" + (f" ({error.help})" if error.help else ""))
-    say(f"wrote {len(entries)} notebook(s) to {path}")
+        written = sum(_written(writer, shelf, entry) for entry in entries)
+    say(f"wrote {written} of {len(entries)} notebook(s) to {path}")
+    return written == len(entries)
+
+
+def _written(writer: _Writer, shelf: autograded.Shelf, entry: _Entry) -> bool:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        writer.write(entry)
+        shelf.put(entry.submission, entry.assignment, entry.result, writer.cells(entry), entry.notes)
+    except (GraderError, ValueError, SQLAlchemyError) as error:  # nbgrader's own errors are ValueErrors
+        writer.gradebook.db.rollback()
+        help = f" ({error.help})" if isinstance(error, GraderError) and error.help else ""
+        say(f"warning: not in the gradebook: {printable(entry.submission.student)}: {printable(str(error))}{help}")
+        return False
+    return True
 
 
 def _entries(submissions: list[Submission], results: tuple[SubmissionResult, ...]) -> list[_Entry]:

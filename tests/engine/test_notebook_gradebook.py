@@ -374,7 +374,31 @@ def test_cells_of_another_release_are_refused(home, grade, source, capsys):
         book.db.commit()
     grade()
 
-    assert "the course gives 'double-public' 20 points, the gradebook knows 7 points" in capsys.readouterr().err
+    err = capsys.readouterr().err
+
+    assert "the course gives 'double-public' 20 points, the gradebook knows 7 points" in err
+    assert "not in the gradebook: ann" in err
+    assert "wrote 0 of 1 notebook(s)" in err
+
+
+def test_one_student_that_nbgrader_refuses_holds_up_no_other(home, grade, source, monkeypatch, capsys):
+    """What nbgrader's own API refuses is told of, and the rest of the class is written."""
+    from nbgrader.api import Gradebook, InvalidEntry
+
+    real = Gradebook.update_or_create_student
+
+    def picky(self, student, **more):
+        if student == "ann":
+            raise InvalidEntry("no such name")
+        return real(self, student, **more)
+
+    monkeypatch.setattr(Gradebook, "update_or_create_student", picky)
+    for student in ("ann", "bob"):
+        hand_in(home, student, filled(as_released(source["toy"]), **sources_of(source["toy"])))
+    grade()
+
+    assert "not in the gradebook: ann: no such name" in capsys.readouterr().err
+    assert notebook_of(home, "bob")["score"] == 100.0
 
 
 @pytest.mark.parametrize(
@@ -420,12 +444,28 @@ def test_the_command(home, source):
         cwd=home,
     )
     assert done.returncode == 0, done.stderr
-    assert "wrote 1 notebook(s) to gradebook.db" in done.stderr
+    assert "wrote 1 of 1 notebook(s) to gradebook.db" in done.stderr
     assert "SAWarning" not in done.stderr
     exported = run("nbgrader", "export", cwd=home)
     assert exported.returncode == 0, exported.stderr
 
     assert "toy,,,ann,,,,100.0,0.0,100.0,100.0" in (home / "grades.csv").read_text()
+
+
+@pytest.mark.parametrize(("written", "code"), [(True, 0), (False, 3)])
+def test_marks_that_were_not_written_are_no_success(home, monkeypatch, written, code):
+    """The exit code says that something did not get into the gradebook."""
+    from types import SimpleNamespace
+
+    from grader import run as main_path
+
+    idle = SimpleNamespace(level="strong", start=lambda: None, close=lambda: None)
+    monkeypatch.setattr(main_path, "make_engine", lambda *a, **k: idle)
+    monkeypatch.setattr(main_path, "grade_many", lambda *a, **k: iter(()))
+    monkeypatch.setattr(main_path.gradebook, "write", lambda *a: written)
+    options = main_path.Options(course_file=TOY / "course.yml", gradebook=home / "gradebook.db")
+
+    assert main_path.run([TOY / "solutions"], options) == code
 
 
 def test_policy_of_the_course_when_nbgrader_grades(monkeypatch):
