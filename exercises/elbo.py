@@ -221,7 +221,7 @@ class VAE(nn.Module):
             z: codes, (N, Z) tensor of the dtype of the parameters.
 
         Returns:
-            (N, D) tensor of the dtype of z: logits, not probabilities.
+            (N, D) tensor of the dtype of z: logits, not probabilities; numbers of any size and sign.
         """
         raise NotImplementedError("VAE.decode")
 

@@ -11,6 +11,9 @@ A capstone is `exercises/capstones/<topic>.py`. What it holds:
     draw(results, data, figure)            here, on a matplotlib Figure
     ALSO, also(results, data)              optional: further figures, {name: (low, high)} and {name: value}
     details(results, data) -> list[str]    optional: more lines to print
+
+`python -m grader.capstone COURSE.YML` is what `grade run --capstone` starts: JSON lines {"topic", "source"} in, and for
+each of them one line out, a `CapstoneResult` or {"fault"}.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib.util
+import json
+import math
 import sys
 import time
 import types
@@ -34,10 +39,12 @@ from grader.engine import _Process, can_fork, weakest_level
 from grader.errors import EXIT_BELOW, EXIT_FULL, CourseError, GraderFault, UsageError
 from grader.feedback import FORBIDDEN, Source, _place
 from grader.remote import Submission
+from grader.results import CapstoneFigure, CapstoneResult
 from grader.session import EngineFault, Session, StudentError, WorkerDied
 from grader.submissions import find_submissions
 from grader.terminal import wants_colour
 from grader.text import words_of
+from grader.worker import sandbox
 from grader.workers import ForkLauncher, Launcher, SpawnLauncher, WorkerLimits
 
 CPU_SECONDS = 120.0
@@ -297,3 +304,65 @@ def _bar(name: str) -> Iterator[Progress]:
 
 def _say(text: str) -> None:
     click.echo(text, err=True, color=wants_colour())
+
+
+# --- for a whole class -----------------------------------------------------------------------------------------------
+
+SEED = 0  # what `grade capstone` takes, too: students know before they hand in
+
+
+class Trainer:
+    """Runs capstones one after the other, with one warm process for each kind of worker."""
+
+    def __init__(self, course: Course, stack: contextlib.ExitStack) -> None:
+        self.course, self.stack = course, stack
+        self.launchers: dict[str, Launcher] = {}
+        self.modules: dict[str, tuple[types.ModuleType, dict[str, Any]]] = {}
+
+    def answer(self, topic: str, source: str) -> dict[str, Any]:
+        """A `CapstoneResult` as a dict, its points still to be given; or {"fault": why}."""
+        given, start = self.course.topic(topic), time.perf_counter()
+        try:
+            module, data = self._module(topic)
+            outcome = run_once(module, given, source, self._launcher(given.kind), data)
+        except EngineFault as fault:
+            return {"fault": str(fault)}
+        except (StudentError, WorkerDied, Unusable) as error:
+            text = words_of(explain(error, source))
+            return CapstoneResult(False, 0.0, 0.0, (), text, time.perf_counter() - start).to_dict()
+        except Exception as error:  # noqa: BLE001 - a mistake in the capstone's own file
+            return {"fault": f"exercises/capstones/{topic}.py: {type(error).__name__}: {error}"}
+        figures = tuple(_in_report(figure) for figure in outcome.figures)
+        return CapstoneResult(outcome.reached, 0.0, 0.0, figures, "", outcome.seconds).to_dict()
+
+    def _module(self, topic: str) -> tuple[types.ModuleType, dict[str, Any]]:
+        if topic not in self.modules:
+            module = load_capstone(self.course, topic)
+            self.modules[topic] = module, module.make_data(SEED, self.course.path("exercises", "data"))
+        return self.modules[topic]
+
+    def _launcher(self, kind: str) -> Launcher:
+        if kind not in self.launchers:
+            self.launchers[kind], _ = self.stack.enter_context(worker_launcher(kind))
+        return self.launchers[kind]
+
+
+def _in_report(figure: Figure) -> CapstoneFigure:
+    value = figure.value if math.isfinite(figure.value) else None
+    return CapstoneFigure(figure.name, value, figure.low, figure.high, figure.reached)
+
+
+def main(course_file: str) -> None:
+    """Answer one line with one line until there are no more."""
+    sandbox.protect_judge()
+    sandbox.die_with_parent()
+    answers, sys.stdout = sys.stdout, sys.stderr  # what a capstone prints is no answer
+    with contextlib.ExitStack() as stack:
+        trainer = Trainer(load_course(Path(course_file)), stack)
+        for line in sys.stdin:
+            answers.write(json.dumps(trainer.answer(**json.loads(line)), allow_nan=False) + "\n")
+            answers.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

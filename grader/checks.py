@@ -10,7 +10,7 @@ import functools
 import inspect
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from grader.remote import Handle, RemoteFunction, Submission, with_options
 from grader.session import StudentError
-from grader.wire import NAMES, FreshRecord, FrozenTuple, Received
+from grader.wire import NAMES, FreshRecord, FrozenDict, FrozenList, FrozenTuple, Received
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_REMEMBERED = 1000  # values of one oracle
@@ -94,6 +94,22 @@ def misconception(
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """What `assert_close` was told: the defaults are None, and `wide` says why a tolerance is wide."""
+
+    rtol: float | None
+    atol: float | None
+    dtype: bool | str
+    wide: str = ""
+
+    def allows(self, expected: np.ndarray) -> tuple[float, float, float]:
+        """(relative part, absolute part, largest value expected)."""
+        largest = float(np.max(np.abs(expected[np.isfinite(expected)]), initial=0.0))
+        rtol = RTOL.get(_dtype_name(expected), 1e-9) if self.rtol is None else self.rtol
+        return rtol, rtol * (largest or 1.0) if self.atol is None else self.atol, largest
+
+
+@dataclass(frozen=True)
 class Seen:
     """One comparison as it happened: for the audit (margins) and the diagnosis (values)."""
 
@@ -101,14 +117,15 @@ class Seen:
     actual: Any
     expected: Any
     margin: float  # tolerance / worst difference; below 1 it failed
+    tolerance: Tolerance | None = None  # where values were compared
 
 
 observers: list[Callable[[Seen], None]] = []
 
 
-def _notice(name: str, actual: Any, expected: Any, margin: float) -> None:
+def _notice(name: str, actual: Any, expected: Any, margin: float, tolerance: Tolerance | None = None) -> None:
     for observer in observers:
-        observer(Seen(name, actual, expected, margin))
+        observer(Seen(name, actual, expected, margin, tolerance))
 
 
 def assert_close(
@@ -119,24 +136,25 @@ def assert_close(
     rtol: float | None = None,
     atol: float | None = None,
     dtype: bool | str = True,
+    wide: str = "",
 ) -> None:
-    """Demand kind, dtype, shape, finiteness and then every value of `expected`; see docs/authoring.md."""
-    problem = _compare(actual, expected, name, _Tolerance(rtol, atol, dtype))
+    """Demand kind, dtype, shape, finiteness and then every value of `expected`; see docs/authoring.md.
+
+    `wide` says why the tolerance must be as wide as it is; the audit asks for that above its limits.
+    """
+    problem = _compare(actual, expected, name, Tolerance(rtol, atol, dtype, wide))
     if problem is not None:
         raise CheckFailed(*problem)
-
-
-@dataclass(frozen=True)
-class _Tolerance:
-    rtol: float | None
-    atol: float | None
-    dtype: bool | str
 
 
 Problem = tuple[str, str] | None
 
 
-def _compare(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
+def _compare(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
+    worst = _usual_case(actual, expected, tol)
+    if worst is not None:
+        _notice(name, actual, expected, math.inf if worst == 0 else 1 / worst, tol)
+        return None
     wanted, got = _kind(expected), _kind(actual)
     if wanted != got:
         _notice(name, f"{got}, not {wanted}", None, 0.0)
@@ -150,7 +168,16 @@ _KIND_WORDS = {
 }  # fmt: skip
 
 
+_USUAL_KINDS: dict[type, str] = {
+    float: "scalar", np.float64: "scalar", int: "scalar", bool: "scalar", str: "text", dict: "dict", FrozenDict: "dict",
+    **dict.fromkeys((tuple, list, FrozenTuple, FrozenList), "sequence"),
+}  # fmt: skip
+
+
 def _kind(value: Any) -> str:
+    usual = _USUAL_KINDS.get(type(value))
+    if usual is not None:
+        return usual
     if value is None:
         return "nothing"
     if isinstance(value, str):
@@ -190,7 +217,7 @@ def _dtype_name(value: Any) -> str:
     return NAMES.get(dtype) or str(dtype).removeprefix("torch.")
 
 
-def _compare_scalars(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
+def _compare_scalars(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
     a, e = _plain(actual), _plain(expected)
     fits = {"b": "b", "i": "iu", "u": "iu", "f": "fiu", "c": "cfiu"}
     if tol.dtype and a.dtype.kind not in fits.get(e.dtype.kind, a.dtype.kind):
@@ -201,7 +228,7 @@ def _compare_scalars(actual: Any, expected: Any, name: str, tol: _Tolerance) -> 
     return _compare_values(a, e, name, tol, _dtype_name(expected))
 
 
-def _compare_arrays(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
+def _compare_arrays(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
     got, wanted = _dtype_name(actual), _dtype_name(expected)
     a, e = _plain(actual), _plain(expected)
     kinds = {"i": "iu", "u": "iu"}.get(e.dtype.kind, e.dtype.kind)
@@ -215,10 +242,10 @@ def _compare_arrays(actual: Any, expected: Any, name: str, tol: _Tolerance) -> P
     return _compare_values(a, e, name, tol, wanted)
 
 
-def _compare_values(a: np.ndarray, e: np.ndarray, name: str, tol: _Tolerance, dtype: str) -> Problem:
+def _compare_values(a: np.ndarray, e: np.ndarray, name: str, tol: Tolerance, dtype: str) -> Problem:
     worst = _quickly_close(a, e, tol)
     if worst is not None:
-        _notice(name, a, e, math.inf if worst == 0 else 1 / worst)
+        _notice(name, a, e, math.inf if worst == 0 else 1 / worst, tol)
         return None
     exact = e.dtype.kind in "biu" and a.dtype.kind in "biu" and tol.rtol is None and tol.atol is None
     finite = np.isfinite(e)
@@ -238,13 +265,30 @@ def _compare_values(a: np.ndarray, e: np.ndarray, name: str, tol: _Tolerance, dt
             allowed = atol + rtol * np.abs(e.astype(wide))
             excess = np.where(finite & (difference > 0), difference / np.maximum(allowed, 1e-300), 0.0)
     worst = float(np.max(excess, initial=0.0))
-    _notice(name, a, e, math.inf if worst == 0 else 1 / worst)
+    _notice(name, a, e, math.inf if worst == 0 else 1 / worst, None if exact else tol)
     if worst <= 1:
         return None
     return _value_problem(a, e, ~(excess <= 1), excess, name, None)
 
 
-def _quickly_close(a: np.ndarray, e: np.ndarray, tol: _Tolerance) -> float | None:
+_FLOATS = (float, np.float64)
+
+
+def _usual_case(actual: Any, expected: Any, tol: Tolerance) -> float | None:
+    """The worst difference by its tolerance of two floats, or float64 arrays of one shape, that agree; else None."""
+    if type(actual) in _FLOATS and type(expected) in _FLOATS:
+        a, e = float(actual), float(expected)
+        rtol, size = RTOL["float64"] if tol.rtol is None else tol.rtol, abs(e)
+        atol = rtol * (size or 1.0) if tol.atol is None else tol.atol
+        worst = abs(a - e) / (atol + rtol * size) if size < math.inf and atol > 0 else math.inf
+        return worst if worst <= 1 else None  # nan is not
+    arrays = type(actual) is np.ndarray and type(expected) is np.ndarray
+    if arrays and actual.shape == expected.shape and actual.ndim:
+        return _quickly_close(actual, expected, tol)
+    return None
+
+
+def _quickly_close(a: np.ndarray, e: np.ndarray, tol: Tolerance) -> float | None:
     """The worst difference by its tolerance where two finite float64 arrays agree, the usual case; else None."""
     if a.dtype != np.float64 or e.dtype != np.float64 or not e.size:
         return None
@@ -284,7 +328,7 @@ def _shown(value: Any, digits: int) -> str:
     return f"{value:.{digits}g}" if value.dtype.kind in "fc" else str(value)
 
 
-def _compare_sequences(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
+def _compare_sequences(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
     if len(actual) != len(expected):
         _notice(name, f"{len(actual)} items", None, 0.0)
         return f"{name} has {len(actual)} items, expected {len(expected)}", f"{name} has the wrong number of items"
@@ -295,7 +339,7 @@ def _compare_sequences(actual: Any, expected: Any, name: str, tol: _Tolerance) -
     return None
 
 
-def _compare_dicts(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
+def _compare_dicts(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
     if actual.keys() != expected.keys():
         got, wanted = sorted(map(repr, actual)), sorted(map(repr, expected))
         _notice(name, ", ".join(got), None, 0.0)
@@ -307,13 +351,13 @@ def _compare_dicts(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Pr
     return None
 
 
-def _compare_equal(actual: Any, expected: Any, name: str, tol: _Tolerance) -> Problem:
+def _compare_equal(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
     if type(expected) is str and type(actual) is str and actual == expected or actual is expected:
         return None
     return f"{name} is {_words(actual)}, expected {_words(expected)}", f"{name} has a wrong value"
 
 
-_COMPARERS: dict[str, Callable[[Any, Any, str, _Tolerance], Problem]] = {
+_COMPARERS: dict[str, Callable[[Any, Any, str, Tolerance], Problem]] = {
     "scalar": _compare_scalars,
     "array": _compare_arrays,
     "tensor": _compare_arrays,
@@ -329,6 +373,7 @@ def assert_true(condition: Any, message: str) -> None:
     """Demand a property; `message` says in words, without input values, what should hold."""
     if not bool(condition):
         raise CheckFailed(message, message)
+    _notice("a property", True, True, math.inf)  # counted, so that a later failure is known by its place
 
 
 def assert_raises(error: type[Exception], function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -338,6 +383,7 @@ def assert_raises(error: type[Exception], function: Callable[..., Any], *args: A
         value = function(*args, **kwargs)
     except StudentError as raised:
         if isinstance(raised, error):
+            _notice("an error", name, name, math.inf)
             return
         if raised.wall or any(
             raised.is_a(n) for n in ("NotImplementedError", "MissingName", "Forbidden", "MemoryError")
@@ -499,6 +545,60 @@ def _session_of(values: Any) -> Any:
         if found is not None:
             return found
     return None
+
+
+# --- many calls in one trip ------------------------------------------------------------------------------------------
+
+
+def in_turn(helper: Callable[..., Any], *functions: Any, calls: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """(call, result) of each of `calls`, fetched by `helper(*functions, calls)`, an `in_worker` function, in one trip.
+
+    If one of them raises, each is made in a trip of its own, so that those before it are judged first.
+    """
+    try:
+        results: Any = helper(*functions, calls)
+    except StudentError:
+        results = (helper(*functions, [call])[0] for call in calls)
+    yield from zip(calls, results, strict=True)
+
+
+@in_worker
+def each(function, calls):  # type: ignore[no-untyped-def]
+    """What the function returns for each of these argument lists."""
+    return [function(*arguments) for arguments in calls]
+
+
+@in_worker
+def there_and_back(forward, backward, calls):  # type: ignore[no-untyped-def]
+    """For each (arguments, upstream): what backward returns for the upstream gradient and the cache of forward."""
+    results = []
+    for arguments, upstream in calls:
+        _, cache = forward(*arguments)
+        results.append(backward(upstream, cache))
+    return results
+
+
+@in_worker
+def _errors_of(function, calls):  # type: ignore[no-untyped-def]
+    """What each call raised, as the names of its class and its bases; None where it returned."""
+    raised: list[list[str] | None] = []
+    for arguments in calls:
+        try:
+            function(*arguments)
+            raised.append(None)
+        except Exception as error:
+            names = [base.__name__ for base in type(error).__mro__]
+            if {"NotImplementedError", "MissingName", "Forbidden", "MemoryError"} & set(names):
+                raise  # a verdict of its own
+            raised.append(names)
+    return raised
+
+
+def assert_each_refused(function: Any, calls: Sequence[Any]) -> None:
+    """Demand that the submission raises ValueError for every one of these argument lists."""
+    for names in _errors_of(function, calls):
+        assert_true(names is not None, "a bad argument should raise ValueError, but a value was returned")
+        assert_true("ValueError" in names, "a bad argument should raise ValueError, another error was raised")
 
 
 # --- torch across the wire -------------------------------------------------------------------------------------------

@@ -81,6 +81,7 @@ def grade(ctx: click.Context, debug: bool) -> None:
 @click.option("--seed", type=click.IntRange(0), help="Another seed for the inputs of the checks.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 where only marks are missing.")
 @click.option("--verbose", "-v", is_flag=True, help="List every check.")
+@click.option("--capstone", is_flag=True, help="Train the capstones, too; they count with course.yml's capstone_share.")
 @click.option(
     "--i-trust-these-students", "trusted", is_flag=True, help="Grade even where this system cannot wall off workers."
 )
@@ -129,16 +130,21 @@ def doctor(attack: bool, as_json: bool) -> None:
 
 @grade.command()
 @click.argument("topics", nargs=-1, metavar="[TOPIC]...")
-@click.option("--verbose", "-v", is_flag=True, help="Print which misconception fails which check (slow).")
+@click.option("--check", "check", metavar="NAME", default="", help="Audit one check alone.")
+@click.option("--mutants", is_flag=True, help="Try every mutant of the reference, too (minutes).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--verbose", "-v", is_flag=True, help="Try every misconception against every check (slow).")
 @click.option("--course", "course_file", type=click.Path(path_type=Path), help="course.yml of the course.")
-def audit(topics: tuple[str, ...], verbose: bool, course_file: Path | None) -> None:
-    """Prove the course: references pass, stubs fail, every misconception is caught and recognised."""
-    from grader import audit as rules
+def audit(
+    topics: tuple[str, ...], check: str, mutants: bool, as_json: bool, verbose: bool, course_file: Path | None
+) -> None:
+    """Prove the course: right work passes, and each known way of being wrong is caught and recognised."""
+    from grader.audit import AuditOptions, run
     from grader.course import find_course, load_course
 
     course = load_course(course_file or find_course(Path.cwd()))
     chosen = [course.topic(name).name for name in topics] or [topic.name for topic in course.topics]
-    sys.exit(rules.run(course, chosen, verbose))
+    sys.exit(run(course, chosen, AuditOptions(check, int(mutants), as_json, verbose)))
 
 
 @grade.group()

@@ -65,6 +65,7 @@ class Policy(_Model):
     late_penalty_cap: Annotated[Number, Field(ge=0, le=1)] = 1.0
     grace_hours: Annotated[Number, Field(ge=0)] = 0.0
     follow_through_share: Annotated[Number, Field(ge=0, le=1)] = 0.5
+    capstone_share: Annotated[Number, Field(ge=0, le=1)] = 0.1
     feedback: Literal["full", "hints", "verdicts"] = "hints"
 
 

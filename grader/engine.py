@@ -132,22 +132,38 @@ class SpawnEngine(Engine):
         return channel or self._spawn()
 
     def _spawn(self) -> JudgeChannel:
+        """A judge that is ready; one that was killed while it started is started anew, within reason."""
+        for _ in range(REPAIRS):
+            channel, process = self._started()
+            try:
+                self.catalogue = channel.receive(START_SECONDS)
+                return channel
+            except JudgeDied:
+                if not _was_killed(process):
+                    break
+        raise GraderFault("the judge did not start", "", "its own message is above; try grade doctor")
+
+    def _started(self) -> tuple[JudgeChannel, subprocess.Popen[str]]:
         pipe = subprocess.PIPE
         process = subprocess.Popen(
             self._command(), stdin=pipe, stdout=pipe, env=clean_environment(), text=True, encoding="utf-8"
         )
         self.processes.append(process)
-        channel = JudgeChannel(process.stdout, process.stdin, process.kill)
-        try:
-            self.catalogue = channel.receive(START_SECONDS)
-        except JudgeDied:
-            raise GraderFault("the judge did not start", "", "its own message is above; try grade doctor") from None
-        return channel
+        return JudgeChannel(process.stdout, process.stdin, process.kill), process
 
     def close(self) -> None:
         for process in self.processes:
             process.kill()
             process.wait()
+
+
+def _was_killed(process: subprocess.Popen[str]) -> bool:
+    """Whether it ended, and not by itself; Windows does not tell the two apart."""
+    try:
+        code = process.wait(timeout=1)
+    except subprocess.TimeoutExpired:
+        return False
+    return code < 0 or os.name == "nt"
 
 
 class ForkEngine(Engine):

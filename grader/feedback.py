@@ -1,16 +1,26 @@
 """The words of a result. Failures are data until here.
 
 A public check may show everything. A hidden check shows its title, a hint and the student's own line; never an input,
-an expected value, a message or a name that the submission could have filled with them.
+an expected value, a message or a name that the submission could have filled with them, at any level of feedback:
+"verdicts" says how a check ended, "hints" also what is wrong in the grader's own words and the first hint, "full" all
+hints.
 """
 
 from __future__ import annotations
 
 import builtins
 import re
+import traceback
+import types
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+
+from grader.checks import Seen
+from grader.diagnosis import Diagnosis
 from grader.results import Verdict
-from grader.session import StudentError
+from grader.session import Call, Session, StudentError, describe
 from grader.text import words_of
 from grader.verdicts import Outcome
 
@@ -36,17 +46,117 @@ class Source:
     def names(self, word: str) -> bool:
         return re.search(rf"\b{re.escape(word)}\b", self.text) is not None
 
+    def uses(self, function: str) -> bool:
+        """Whether the name of a function stands anywhere but at its definition."""
+        everywhere, defined = (len(re.findall(rf"\b{p}{function}\b", self.text)) for p in ("", r"def\s+"))
+        return everywhere > defined
 
-def message_for(outcome: Outcome, visibility: str, function: str, topic: str, source: Source, feedback: str) -> str:
-    """What the report says about a check that did not pass."""
+
+HINTS_SHOWN = {"verdicts": 0, "hints": 1, "full": 3}
+SHOWN_ELEMENTS = 9  # of an input: more are told by dtype and shape
+SHOWN_KINDS = (np.ndarray, np.generic, bool, int, float, complex, str)
+SHORT: Any = {"float_kind": "{:.4g}".format, "complex_kind": "{:.4g}".format}
+MAX_SHOWN = 6  # names of a check
+
+
+def message_for(
+    outcome: Outcome,
+    visibility: str,
+    function: str,
+    topic: str,
+    source: Source,
+    feedback: str,
+    hints: Sequence[str] = (),
+) -> str:
+    """What the report says about a check that did not pass: one or more lines."""
     if outcome.verdict is Verdict.PASS:
         return ""
-    error = outcome.error
-    if isinstance(error, StudentError):
-        return words_of(_about_error(error, outcome, visibility, function, topic, source))
-    if visibility == "hidden" and feedback != "full":
-        return words_of(outcome.safe if feedback == "hints" or outcome.verdict is not Verdict.WRONG else "")
-    return words_of(outcome.text)
+    lines = [words_of(_what_happened(outcome, visibility, function, topic, source, feedback))]
+    if visibility == "hidden":
+        lines += [f"hint: {words_of(hint)}" for hint in hints[: HINTS_SHOWN[feedback]]]
+    else:
+        lines += [words_of(line) for line in _particulars(outcome)]
+    return "\n".join(line for line in lines if line)
+
+
+def advice_for(found: Diagnosis | None, given: Sequence[str], feedback: str) -> str | None:
+    """The sentence that explains a failure, or whose doing it is: a check may be right but for an earlier function."""
+    if given and feedback != "verdicts":
+        return f"Right, given a correct {_listed(given)}: mend that first."
+    return found.sentence if found else None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _what_happened(outcome: Outcome, visibility: str, function: str, topic: str, source: Source, feedback: str) -> str:
+    silent = visibility == "hidden" and feedback == "verdicts" and not outcome.loading
+    if silent and outcome.verdict in (Verdict.WRONG, Verdict.ERROR):
+        return ""
+    if isinstance(outcome.error, StudentError):
+        return _about_error(outcome.error, outcome, visibility, function, topic, source)
+    return outcome.safe if visibility == "hidden" else outcome.text
+
+
+# --- the particulars of a public check -------------------------------------------------------------------------------
+
+
+def _particulars(outcome: Outcome) -> list[str]:
+    """Shape, dtype and margin of what was compared, and the input: the smallest that fails, as sizes grow."""
+    return [*([_compared(outcome.failure.seen)] if outcome.failure else []), outcome.inputs]
+
+
+def inputs_of(session: Session, function: str, error: BaseException | None, code: types.CodeType) -> str:
+    """The call a check failed at; where helpers made its calls, the check's own numbers at that moment."""
+    call = session.latest_call(function)
+    return f"called as {_shown_call(call)}" if call else _shown_locals(error, code)
+
+
+def _shown_locals(error: BaseException | None, code: types.CodeType) -> str:
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__ if error else None))
+    check = next((frame for frame in frames if frame.f_code is code), None)
+    values = check.f_locals if check else {}
+    known = {n: _shown_argument(v) for n, v in values.items() if n.strip("_") and isinstance(v, SHOWN_KINDS)}
+    return f"where {', '.join(f'{name} = {text}' for name, text in list(known.items())[:MAX_SHOWN])}" if known else ""
+
+
+def _compared(seen: Seen) -> str:
+    """Like `got float64 (3,), expected float64 (3,), off by 4e+08 times the tolerance`."""
+    if isinstance(seen.actual, str) or seen.expected is None:
+        return ""
+    got, wanted = _kind_and_shape(np.asarray(seen.actual)), _kind_and_shape(np.asarray(seen.expected))
+    shapes = f"got {got}, expected {wanted}" if np.ndim(seen.expected) or got != wanted else ""
+    off = f"off by {1 / seen.margin:.2g} times the tolerance" if 0 < seen.margin < 1 else ""
+    return ", ".join(part for part in (shapes, off) if part)
+
+
+def _kind_and_shape(value: np.ndarray) -> str:
+    return f"{value.dtype} {value.shape}" if value.ndim else str(value.dtype)
+
+
+def _shown_call(call: Call) -> str:
+    """A call in one line: small arrays with their numbers, large ones by dtype and shape."""
+    arguments = [_shown_argument(v) for v in call.args]
+    arguments += [f"{name}={_shown_argument(v)}" for name, v in call.kwargs.items()]
+    return f"{call.name}({', '.join(arguments)})"
+
+
+def _shown_argument(value: Any) -> str:
+    if isinstance(value, np.ndarray) and value.size <= SHOWN_ELEMENTS:
+        return np.array2string(value, separator=", ", max_line_width=10_000, formatter=SHORT).replace("\n", "")
+    if isinstance(value, np.ndarray):
+        return _kind_and_shape(value)
+    if value is None or isinstance(value, (bool, int, float, complex, str, np.generic)):
+        return repr(value.item() if isinstance(value, np.generic) else value)[:80]
+    if isinstance(value, (list, tuple)) and all(isinstance(v, (int, float)) for v in value):
+        return repr(value) if len(value) <= SHOWN_ELEMENTS else describe(value)
+    if hasattr(type(value), "handle_number"):
+        return "an object"
+    return "a function" if callable(value) else describe(value)
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
 
 
 def _about_error(

@@ -7,6 +7,7 @@ grader fault, never a 0.
 
 from __future__ import annotations
 
+import itertools
 import queue
 import sys
 import threading
@@ -18,6 +19,7 @@ from typing import Any
 from grader.course import Course, Topic
 from grader.engine import Engine, JudgeChannel, JudgeDied
 from grader.errors import GraderError
+from grader.plan import Plan
 from grader.results import CheckResult, SubmissionResult, TopicResult, Verdict
 from grader.scoring import score_submission
 from grader.submissions import Submission, SubmittedFile
@@ -33,8 +35,8 @@ class Job:
     submission: Submission
     topic: Topic
     number: int
-    attempts: int = 0
-    checks: list[CheckResult] = field(default_factory=list)
+    plan: Plan | None = None  # the audit's candidates; never a submission
+    margins: dict[str, float] = field(default_factory=dict)  # of its checks: tolerance / worst difference
 
     @property
     def file(self) -> SubmittedFile | None:
@@ -46,7 +48,8 @@ class Job:
         problem = file.problem if file else f"{name}.py was not handed in"
         source = file.source if file else None
         absent = "missing" if file is None else "error"  # what is there but cannot be read is an error, not missing
-        return {"job": self.number, "topic": name, "source": source, "problem": problem, "verdict": absent}
+        told = {"job": self.number, "topic": name, "source": source, "problem": problem, "verdict": absent}
+        return told if self.plan is None else {**told, "plan": self.plan.to_dict()}
 
     def patience(self) -> float:
         """Seconds without a word after which a judge counts as hung: two runs of one check and two loads, doubled."""
@@ -90,42 +93,40 @@ def grade_many(
     landed: Callable[[Submission, TopicResult], None] = lambda *_: None,
 ) -> Iterator[SubmissionResult]:
     """Grade every topic of every submission; yields each student's result when their last topic has landed."""
-    run = _Run(course, engine, topics, list(submissions))
+    jobs = [Job(s, course.topic(t), n) for n, (s, t) in enumerate(itertools.product(submissions, topics))]
+    results: dict[int, dict[str, TopicResult]] = {}
+    for job, result in grade_jobs(jobs, engine, judges):
+        landed(job.submission, result)
+        own = results.setdefault(id(job.submission), {})
+        own[job.topic.name] = result
+        if len(own) == len(topics):
+            yield score_submission(job.submission, course, [own[t] for t in topics])
+
+
+def grade_jobs(jobs: Iterable[Job], engine: Engine, judges: int) -> Iterator[tuple[Job, TopicResult]]:
+    """Judge jobs by up to `judges` judges at once; yields each with its result as it lands."""
+    run = _Run(engine, list(jobs))
     engine.start()
-    threads = [threading.Thread(target=run.work, daemon=True) for _ in range(max(1, min(judges, run.jobs.qsize())))]
+    threads = [threading.Thread(target=run.work, daemon=True) for _ in range(max(1, min(judges, run.jobs_in_all)))]
     for thread in threads:
         thread.start()
     for _ in range(run.jobs_in_all):
         landing = run.landed.get()
         if isinstance(landing, BaseException):
             raise landing
-        job, result = landing
-        landed(job.submission, result)
-        finished = run.add(job, result)
-        if finished is not None:
-            yield finished
+        yield landing
 
 
 class _Run:
     """The queue of jobs, the results that have landed, and the threads that serve one judge each."""
 
-    def __init__(self, course: Course, engine: Engine, topics: list[str], submissions: list[Submission]) -> None:
-        self.course, self.engine, self.topics = course, engine, topics
+    def __init__(self, engine: Engine, jobs: list[Job]) -> None:
+        self.engine = engine
         self.jobs: queue.Queue[Job] = queue.Queue()
         self.landed: queue.Queue[Any] = queue.Queue()
-        self.results: dict[int, dict[str, TopicResult]] = {}
-        for submission in submissions:
-            for topic in topics:
-                self.jobs.put(Job(submission, course.topic(topic), self.jobs.qsize()))
-        self.jobs_in_all = self.jobs.qsize()
-
-    def add(self, job: Job, result: TopicResult) -> SubmissionResult | None:
-        """Keep a topic's result; the student's whole result when it was the last."""
-        own = self.results.setdefault(id(job.submission), {})
-        own[job.topic.name] = result
-        if len(own) < len(self.topics):
-            return None
-        return score_submission(job.submission, self.course, [own[t] for t in self.topics])
+        for job in jobs:
+            self.jobs.put(job)
+        self.jobs_in_all = len(jobs)
 
     def work(self) -> None:
         """In a thread: judge jobs until none is left."""
@@ -169,6 +170,8 @@ class _Run:
         for message in judge.ask(job.message(), job.patience()):
             if "check" in message:
                 checks.append(CheckResult.from_dict(message["check"]))
+                if "margin" in message:
+                    job.margins[checks[-1].id] = float(message["margin"])
             elif "broken" in message:
                 return job.fault(f"its checks could not be collected: {message['broken']}"), ""
             elif "fault" in message:

@@ -15,10 +15,10 @@ from grader.session import Answer, EngineFault, Session, WorkerDied
 from grader.worker.serve import Server
 
 
-def _parsed(parts: list[Any], cap: int, *, writable: bool) -> tuple[dict[str, Any], list[np.ndarray]]:
-    data = b"".join(bytes(p) for p in parts)
+def _parsed(parts: list[Any], cap: int) -> tuple[dict[str, Any], list[np.ndarray]]:
+    data = b"".join(parts)
     header, _ = wire.parse_head(data[: wire.HEAD.size], cap)
-    return wire.parse(header, data[wire.HEAD.size :], writable=writable)
+    return wire.parse(header, memoryview(data)[wire.HEAD.size :], writable=False)
 
 
 class InMemoryConnection:
@@ -32,18 +32,18 @@ class InMemoryConnection:
     def _ask(self, parts: list[Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
         assert self.answer is not None, "a callback outside a request"
         try:
-            answered = self.answer(*_parsed(parts, wire.MAX_REPLY, writable=False))
+            answered = self.answer(*_parsed(parts, wire.MAX_REPLY))
         except (WorkerDied, EngineFault) as error:
             self.died = error  # whatever the submission makes of it on its way out
             raise
-        return _parsed(answered, wire.MAX_REQUEST, writable=True)
+        return _parsed(answered, wire.MAX_REQUEST)
 
     def roundtrip(self, parts: list[Any], answer: Answer) -> tuple[dict[str, Any], list[np.ndarray]]:
         self.answer = answer
-        reply = self.server.handle(*_parsed(parts, wire.MAX_REQUEST, writable=True))
+        reply = self.server.handle(*_parsed(parts, wire.MAX_REQUEST))
         if self.died is not None:
             raise self.died
-        return _parsed(reply, wire.MAX_REPLY, writable=False)
+        return _parsed(reply, wire.MAX_REPLY)
 
     def kill(self) -> None:
         """Nothing to end: the code runs in this process."""

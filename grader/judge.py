@@ -7,7 +7,8 @@ on a socket of its own. Elsewhere it serves JSON lines on its standard input and
 Lines to a judge: `{"job", "topic", "source", "problem", "verdict"}` (source null: there is no text to grade, the
 problem says why, and the verdict is that of every check; with "units", only the checks of these functions).
 Lines from it: `{"ready": ...}` once, then for each job one `{"job", "check"}` a check and a closing `{"job", "done"}`,
-`{"job", "broken"}` or `{"job", "fault"}`.
+`{"job", "broken"}` or `{"job", "fault"}`; `{"job", "held"}` says that the judge is at work while results wait for a
+further look.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import os
 import socket
 import sys
 import time
+import types
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -28,30 +30,46 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from grader import checks, plugin
-from grader.checks import Misconception
+from grader.answerer import Answerer, fork_answerer, spawn_answerer
+from grader.checks import Misconception, Seen
 from grader.course import Course, Topic, load_course
 from grader.diagnosis import Diagnoser, Diagnosis, Failure, Recorder, UnitsSeen
-from grader.feedback import Source, message_for
+from grader.feedback import Source, advice_for, inputs_of, message_for
+from grader.follow import MAX_SINGLE, Followed, GivenSession, culprits
 from grader.inmemory import in_memory_session
+from grader.plan import Plan
 from grader.results import CheckResult, Verdict
 from grader.session import EngineFault, Session, StudentError, WorkerDied
 from grader.text import words_of
+from grader.units import Unit, earlier_units, units_of
 from grader.verdicts import Outcome, outcome_of
 from grader.workers import ForkLauncher, Launcher, SpawnLauncher, WorkerConnection, WorkerLimits
 
 FLUSH_SECONDS = 0.1  # results of quick checks leave together: each flush wakes the supervisor
 MAX_KILLED = 4  # a worker that was killed from outside is replaced this often for one check
+COMPARABLE = (Verdict.WRONG, Verdict.ERROR)  # a misconception that fails in the same way may explain it
 RERUN = (Verdict.WRONG, Verdict.ERROR, Verdict.CRASH)
+FOLLOWED = (Verdict.WRONG, Verdict.ERROR)  # what may be an earlier function's doing
 
 
 # --- one submission of one topic -------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A check that has been run, before it is told: how it ended and the seconds it took."""
+
+    item: pytest.Item
+    outcome: Outcome
+    seconds: float
+    followed: Followed | None = None
+
+
 class TopicRun:
     """Grades one file: a worker that is reused, fresh ones after a death or for a second look."""
 
-    def __init__(self, judge: Judge, topic: Topic, source: str) -> None:
-        self.judge, self.topic, self.source = judge, topic, source
+    def __init__(self, judge: Judge, topic: Topic, source: str, plan: Plan | None = None) -> None:
+        self.judge, self.topic, self.source, self.plan = judge, topic, source, plan
         self.worker: WorkerConnection | None = None
         self.session: Session | None = None
         self.checks_run = 0
@@ -60,18 +78,51 @@ class TopicRun:
         self.lines = Source(source)
         self.output = ""
 
-    def run(self, items: Iterable[pytest.Item]) -> Iterator[CheckResult]:
-        """The result of each check, in order."""
+    def run(self, items: Iterable[pytest.Item]) -> Iterator[dict[str, Any]]:
+        """A line for each check, in order; `held`, now and then, while some wait to be followed through."""
+        items = self._planned(list(items))
+        follower, held = Follower(self, items), list[Ended]()
         try:
             for item in items:
-                yield self._graded(item)
+                ended = self._ended(item)
+                follower.note(ended)
+                if held or (self._second_look and follower.may_help(ended)):
+                    held.append(ended)
+                    yield {"held": True}
+                else:
+                    yield self._line(ended)
+                if self.plan and self.plan.stop and ended.outcome.verdict is not Verdict.PASS:
+                    return
+            for told in follower.follow_all(held):
+                yield self._line(told) if told else {"held": True}
         finally:
             self._end_worker()
+            follower.close()
 
-    def _graded(self, item: pytest.Item) -> CheckResult:
+    def _planned(self, items: list[pytest.Item]) -> list[pytest.Item]:
+        plan = self.plan
+        if plan is None:
+            return items
+        wanted = [i for i in items if i.name in plan.only or not plan.only]
+        ordered = sorted(wanted, key=lambda i: _function_of(i) != plan.first) if plan.first else wanted
+        return ordered[::-1] if plan.backwards else ordered
+
+    def _ended(self, item: pytest.Item) -> Ended:
         start = time.perf_counter()
         outcome = self.load_failure or self._judged(item)
-        return self.judge.result(item, outcome, self.lines, time.perf_counter() - start)
+        return Ended(item, outcome, time.perf_counter() - start)
+
+    def _line(self, ended: Ended) -> dict[str, Any]:
+        result = self.judge.result(
+            ended.item,
+            ended.outcome,
+            self.lines,
+            ended.seconds,
+            followed=ended.followed,
+            diagnose=self.plan is None or ended.item.name in self.plan.diagnose,
+        )
+        line: dict[str, Any] = {"check": result.to_dict()}
+        return line if self.plan is None else {**line, "margin": min(ended.outcome.margin, sys.float_info.max)}
 
     def _judged(self, item: pytest.Item) -> Outcome:
         """The verdict of a check; one that ended badly in a used worker is run again, alone in a fresh one."""
@@ -82,13 +133,17 @@ class TopicRun:
         alone = self.checks_run == 0
         outcome = self._run(item)
         for _ in range(MAX_KILLED):
-            if not (outcome.killed or (outcome.verdict in RERUN and not alone)):
+            if not (outcome.killed or (outcome.verdict in RERUN and not alone and self._second_look)):
                 break
             outcome = self._run_alone(item)
             alone = True
         if outcome.verdict.died:
             self._end_worker()
         return outcome
+
+    @property
+    def _second_look(self) -> bool:
+        return self.plan is None or self.plan.second_look
 
     def _run_alone(self, item: pytest.Item) -> Outcome:
         self._end_worker()
@@ -100,7 +155,6 @@ class TopicRun:
         self.checks_run += 1
         cpu = self._cpu_limit(item)
         self.worker.begin(cpu, self.topic.limits.wall_seconds(cpu))
-        self.session.begin_check()
         outcome = self.judge.run_item(item, self.session)
         if outcome.verdict is Verdict.TIMEOUT:
             function = _function_of(item)
@@ -110,7 +164,29 @@ class TopicRun:
     def _cpu_limit(self, item: pytest.Item) -> float:
         """A function that has timed out twice gets a tenth of the limit for the rest of its checks."""
         limit = self.topic.limits.cpu_seconds
+        if self.plan and item.name in self.plan.cpu_seconds:
+            return self.plan.cpu_seconds[item.name]
         return limit / 10 if self.timeouts.get(_function_of(item), 0) >= 2 else limit
+
+    def run_given(self, item: pytest.Item, answerer: Answerer, names: list[str]) -> tuple[Outcome, GivenSession]:
+        """Run a check alone in a fresh worker where these functions are answered by the reference."""
+        self._end_worker()
+        made: Callable[[WorkerConnection], Session] = lambda worker: GivenSession(worker, answerer)  # noqa: E731
+        failure = self._load(made)
+        session = self.session
+        assert isinstance(session, GivenSession)
+        try:
+            if failure is None:
+                session.begin_check()
+                session.give(names)
+                cpu = self._cpu_limit(item)
+                answerer.begin(cpu, 4 * self.topic.limits.wall_seconds(cpu))  # it idles while the student works
+                return self._run(item), session
+        except WorkerDied as died:  # on the way there
+            failure = outcome_of(died)
+        finally:
+            self._end_worker()
+        return failure, session
 
     def _start_worker(self) -> None:
         """A fresh worker with the submission loaded; a submission that does not load fails every check alike."""
@@ -124,13 +200,13 @@ class TopicRun:
             self._end_worker()
             self.load_failure = outcome
 
-    def _load(self) -> Outcome | None:
+    def _load(self, made: Callable[[WorkerConnection], Session] = Session) -> Outcome | None:
         limits = self.topic.limits
         lifetime = int(limits.import_seconds + limits.cpu_seconds * 200) + 5
         made_for = WorkerLimits(limits.memory_mb << 20, lifetime, limits.output_kb << 10)
         self.worker = self.judge.launcher(self.topic.kind).start(made_for)
         self.worker.begin(limits.import_seconds, limits.wall_seconds(limits.import_seconds))
-        self.session = Session(self.worker)
+        self.session = made(self.worker)
         self.checks_run = 0
         try:
             self.session.request("load", **load_fields(self.topic, self.source))
@@ -155,6 +231,116 @@ def _function_of(item: pytest.Item) -> str:
     return check.function if check else ""
 
 
+def _code_of(item: pytest.Item) -> types.CodeType:
+    code: types.CodeType = getattr(item, "function").__code__  # noqa: B009 - every collected check is a Function
+    return code
+
+
+class Follower:
+    """Takes the second look at a topic's failed checks: are they right, given correct earlier functions?"""
+
+    def __init__(self, run: TopicRun, items: list[pytest.Item]) -> None:
+        self.run, self.judge, self.topic = run, run.judge, run.topic
+        self.answerer: Answerer | None = None
+        self.graded = {_function_of(item) for item in items}
+        self.lost: dict[str, set[str]] = {}  # the failed checks of each function that are its own doing, so far
+        self.possible = self.judge.course.policy.follow_through_share > 0
+
+    def note(self, ended: Ended) -> None:
+        """Remember whose checks fail: the others have shown that they are right."""
+        if ended.outcome.verdict is not Verdict.PASS:
+            self.lost.setdefault(_function_of(ended.item), set()).add(ended.item.name)
+
+    @property
+    def suspects(self) -> set[str]:
+        return {function for function, checks in self.lost.items() if checks}
+
+    def follow_all(self, held: list[Ended]) -> Iterator[Ended | None]:
+        """The same checks in their order with what further runs told, after a None for each run.
+
+        Units are looked at in the order of the solution, so that one which is right but for an earlier one is cleared
+        before those that build on it are.
+        """
+        told = {ended.item: ended for ended in held}
+        for ended in sorted(held, key=lambda e: len(self._earlier(e.item))):
+            told[ended.item] = self.follow(ended)
+            yield None
+        yield from told.values()
+
+    def may_help(self, ended: Ended) -> bool:
+        """Whether the check's unit has earlier ones that could be to blame; told before all checks have been run."""
+        failed = ended.outcome.verdict in FOLLOWED and not ended.outcome.loading
+        return failed and self.possible and bool(self._earlier(ended.item))
+
+    def follow(self, ended: Ended) -> Ended:
+        """The same with what the further run told, where there was one."""
+        if not self.may_help(ended):
+            return ended
+        unproven = [u for u in self._earlier(ended.item) if not self._is_proven(u)]
+        units = [u for u in unproven if self._is_reached(u, ended.item)]
+        if not units:
+            return ended
+        start = time.perf_counter()
+        outcome, followed = self._looked_at(ended, units)
+        if followed and followed.passed:
+            self.lost[_function_of(ended.item)].discard(ended.item.name)
+        return Ended(ended.item, outcome, ended.seconds + time.perf_counter() - start, followed)
+
+    def _earlier(self, item: pytest.Item) -> list[Unit]:
+        return earlier_units(self.judge.units(self.topic.name), _function_of(item))
+
+    def _is_proven(self, unit: Unit) -> bool:
+        """Whether a unit has checks and all have passed: then it is right, and its caches may be the student's own."""
+        return not self.graded.isdisjoint(unit.names) and self.suspects.isdisjoint(unit.names)
+
+    def _is_reached(self, unit: Unit, item: pytest.Item) -> bool:
+        """Whether a unit can play a part: the reference runs it in this check, or the submission names it elsewhere."""
+        return any(name in self.judge.touched_units(item) or self.run.lines.uses(name) for name in unit.names)
+
+    def _looked_at(self, ended: Ended, units: list[Unit]) -> tuple[Outcome, Followed | None]:
+        outcome, session = self._run(ended.item, units)
+        if session.not_plain:
+            self._give_up(session.not_plain)
+        elif session.abused:
+            return outcome, None
+        elif outcome.verdict is Verdict.PASS and session.called:
+            return ended.outcome, Followed(True, self._blame(ended.item, units, session.called))
+        elif outcome.failure is not None:
+            return ended.outcome, Followed(False, failure=outcome.failure)
+        return ended.outcome, None
+
+    def _blame(self, item: pytest.Item, units: list[Unit], called: set[str]) -> tuple[str, ...]:
+        """The functions of the first unit that suffices, replaced alone; of all that were called where none does."""
+        ungraded = {name for unit in units if self.graded.isdisjoint(unit.names) for name in unit.names}
+        groups = culprits(called, self.suspects | ungraded, units)
+        for group in groups[:MAX_SINGLE] if len(groups) > 1 else ():
+            outcome, session = self._run(item, [u for u in units if group[0] in u.names])
+            if outcome.verdict is Verdict.PASS and session.called:
+                return group
+        return tuple(name for group in groups for name in group)
+
+    def _run(self, item: pytest.Item, units: list[Unit]) -> tuple[Outcome, GivenSession]:
+        names = [name for unit in units for name in unit.names]
+        for _ in range(MAX_KILLED):
+            self.answerer = self.answerer or self.judge.answerer(self.topic)
+            outcome, session = self.run.run_given(item, self.answerer, names)
+            if outcome.killed or session.abused:
+                self.close()
+            if not outcome.killed:
+                break
+        return outcome, session
+
+    def _give_up(self, reason: str) -> None:
+        """The course's own mistake: nobody gains by this topic's follow-through, and nobody loses."""
+        sys.stderr.write(f"{self.topic.name}: {reason}; nothing is followed through there\n")
+        self.possible = False
+
+    def close(self) -> None:
+        if self.answerer is not None:
+            self.answerer.close()
+            self.answerer = None
+
+
 # --- the judge -------------------------------------------------------------------------------------------------------
 
 
@@ -170,6 +356,9 @@ class Judge:
         self.sound: dict[str, bool] = {}
         self.diagnosers: dict[str, Diagnoser] = {}
         self.touched: dict[str, frozenset[str]] = {}
+        self.units_of: dict[str, list[Unit]] = {}
+        self.hints: dict[str, dict[str, tuple[str, ...]]] = {}
+        self.forks = False  # whether this process may be forked: one thread, on a system that can
         self.current: Session | None = None
         self.raised: BaseException | None = None
 
@@ -188,6 +377,20 @@ class Judge:
         if kind not in self.launchers:
             self.launchers[kind] = SpawnLauncher(kind)
         return self.launchers[kind]
+
+    def answerer(self, topic: Topic) -> Answerer:
+        """A process that answers with the topic's reference."""
+        limits = WorkerLimits(topic.limits.memory_mb << 20, 0, 1 << 10)
+        if self.forks:
+            return fork_answerer(self.reference(topic.name), limits)
+        return spawn_answerer(self.course.path("solutions", f"{topic.name}.py"), limits)
+
+    def units(self, topic: str) -> list[Unit]:
+        """The topic's units by its solution; [] in a student's copy, where there is none."""
+        if topic not in self.units_of:
+            path = self.course.path("solutions", f"{topic}.py")
+            self.units_of[topic] = units_of(path.read_text(encoding="utf-8")) if path.is_file() else []
+        return self.units_of[topic]
 
     # pytest
 
@@ -216,25 +419,30 @@ class Judge:
         for item in sorted(items, key=lambda i: plugin.visibility_of(i) == "hidden"):
             self.items.setdefault(plugin.topic_of(item), []).append(item)
 
-    def run_item(self, item: pytest.Item, session: Session) -> Outcome:
-        """Run one check against a session and say how it ended; raises `EngineFault`."""
+    def run_item(self, item: pytest.Item, session: Session, *others: Callable[[Seen], None]) -> Outcome:
+        """Run one check against a session and say how it ended; `others` see its comparisons. Raises `EngineFault`."""
         recorder = Recorder()
-        error = self._run_item(item, session, recorder)
+        error = self._run_item(item, session, recorder, *others)
         if isinstance(error, EngineFault):
             raise error
         outcome = outcome_of(error)
         if outcome.verdict is Verdict.GRADER_FAULT and self._is_sound(item):
             text = f"the check could not use what was returned ({session.last_returned})"
             return Outcome(Verdict.WRONG, text=text, safe="the check could not use what was returned", error=error)
-        if outcome.verdict is Verdict.WRONG:
-            return replace(outcome, failure=recorder.failed_by(outcome.text))
-        return outcome
+        if outcome.verdict in COMPARABLE:
+            outcome = replace(outcome, failure=recorder.failed_by(_words(outcome)))
+        if outcome.verdict in FOLLOWED and plugin.visibility_of(item) == "public":
+            outcome = replace(outcome, inputs=inputs_of(session, _function_of(item), error, _code_of(item)))
+        return replace(outcome, margin=recorder.margin)
 
-    def _run_item(self, item: pytest.Item, session: Session, recorder: Recorder | None = None) -> BaseException | None:
+    def _run_item(
+        self, item: pytest.Item, session: Session, *observers: Callable[[Seen], None]
+    ) -> BaseException | None:
         """What a check raised. One that asks for our fixtures alone is called directly: pytest's set-up and reports
         would be a fifth of the cost of grading."""
         self.current, self.raised = session, None
-        checks.observers[:] = [recorder] if recorder else []
+        session.begin_check(plugin.seed_of(self.course.seed, plugin.check_id(item)))
+        checks.observers[:] = observers
         wanted = plugin.own_fixtures(item)
         if wanted is None:
             runtestprotocol(item, log=False, nextitem=None)
@@ -246,16 +454,30 @@ class Judge:
             return error
         return None
 
-    def _diagnosis(self, item: pytest.Item, outcome: Outcome) -> Diagnosis | None:
-        """Which known misconception explains a wrong value; None in a student's copy, where none are at hand."""
-        topic = plugin.topic_of(item)
-        if outcome.failure is None or outcome.loading:
+    def _diagnosis(self, item: pytest.Item, outcome: Outcome, followed: Followed | None) -> Diagnosis | None:
+        """Which known misconception explains a wrong value; None in a student's copy, where none are at hand.
+
+        The value given correct earlier functions comes first: what is wrong there is wrong with the unit itself.
+        """
+        failures = [followed.failure if followed else None, outcome.failure]
+        if outcome.loading or (followed is not None and followed.passed):
             return None
+        found = (self._explained(item, failure) for failure in failures if failure is not None)
+        return next((diagnosis for diagnosis in found if diagnosis), None)
+
+    def _explained(self, item: pytest.Item, failure: Failure) -> Diagnosis | None:
+        topic = plugin.topic_of(item)
         if topic not in self.diagnosers:
             self.diagnosers[topic] = Diagnoser(plugin.load_misconceptions(self.course, topic))
         id, function = plugin.check_id(item), _function_of(item)
         touched = self.touched_units(item)
-        return self.diagnosers[topic].diagnose(id, function, touched, outcome.failure, lambda m: self._replay(item, m))
+        return self.diagnosers[topic].diagnose(id, function, touched, failure, lambda m: self._replay(item, m))
+
+    def _hints(self, item: pytest.Item) -> tuple[str, ...]:
+        topic = plugin.topic_of(item)
+        if topic not in self.hints:
+            self.hints[topic] = plugin.load_hints(self.course, topic)
+        return self.hints[topic].get(_function_of(item), ())
 
     def touched_units(self, item: pytest.Item) -> frozenset[str]:
         """The functions and classes of the topic that run when the reference passes this check."""
@@ -282,7 +504,7 @@ class Judge:
             outcome = outcome_of(self._run_item(item, session, recorder))
         finally:
             self.current = before
-        return recorder.failed_by(outcome.text) if outcome.verdict is Verdict.WRONG else None
+        return recorder.failed_by(_words(outcome)) if outcome.verdict in COMPARABLE else None
 
     def _is_sound(self, item: pytest.Item) -> bool:
         """Whether the check passes with the reference: then what it stumbled over is the submission's doing."""
@@ -303,23 +525,36 @@ class Judge:
         finally:
             self.current = before
 
-    def result(self, item: pytest.Item, outcome: Outcome, source: Source, seconds: float) -> CheckResult:
+    def result(
+        self,
+        item: pytest.Item,
+        outcome: Outcome,
+        source: Source,
+        seconds: float,
+        followed: Followed | None = None,
+        diagnose: bool = True,
+    ) -> CheckResult:
         check, visibility = plugin.check_of(item), plugin.visibility_of(item)
         assert check is not None
-        topic = self.course.topic(plugin.topic_of(item))
+        topic, policy = self.course.topic(plugin.topic_of(item)), self.course.policy
         scale = topic.weight / 100
-        found = self._diagnosis(item, outcome) if self.course.policy.feedback != "verdicts" else None
+        given = followed is not None and followed.passed
+        share = policy.follow_through_share if given else float(outcome.verdict is Verdict.PASS)
+        diagnose = diagnose and outcome.failure is not None and policy.feedback != "verdicts"
+        found = self._diagnosis(item, outcome, followed) if diagnose else None
+        hints = self._hints(item) if outcome.verdict in FOLLOWED and not given and not outcome.loading else ()
         return CheckResult(
             id=plugin.check_id(item),
             function=check.function,
             title=plugin.title_of(item),
             visibility=visibility,
             verdict=outcome.verdict,
-            points=check.points * scale if outcome.verdict is Verdict.PASS else 0.0,
+            points=check.points * scale * share,
             max_points=check.points * scale,
-            message=message_for(outcome, visibility, check.function, topic.name, source, self.course.policy.feedback),
+            message=message_for(outcome, visibility, check.function, topic.name, source, policy.feedback, hints),
             diagnosis=found.id if found else None,
-            advice=found.sentence if found else None,
+            advice=advice_for(found, followed.blame if followed else (), policy.feedback),
+            follow_through=given,
             seconds=seconds,
         )
 
@@ -338,9 +573,9 @@ class Judge:
                 yield {"check": self.result(item, absent, Source(""), 0.0).to_dict()}
             yield {"done": True, "output": ""}
             return
-        run = TopicRun(self, self.course.topic(name), job["source"])
-        for result in run.run(items):
-            yield {"check": result.to_dict()}
+        plan = Plan.from_dict(job["plan"]) if job.get("plan") else None
+        run = TopicRun(self, self.course.topic(name), job["source"], plan)
+        yield from run.run(items)
         yield {"done": True, "output": run.output}
 
     def serve(self, reader: IO[str], writer: IO[str]) -> None:
@@ -351,7 +586,8 @@ class Judge:
                 flushed = time.monotonic()
                 for answer in self.grade(job):
                     late = time.monotonic() - flushed > FLUSH_SECONDS
-                    _send(writer, {"job": job["job"], **answer}, flush=late or "check" not in answer)
+                    last = not {"done", "broken"}.isdisjoint(answer)
+                    _send(writer, {"job": job["job"], **answer}, flush=late or last)
                     flushed = time.monotonic() if late else flushed
             except EngineFault as fault:
                 _send(writer, {"job": job["job"], "fault": str(fault)})
@@ -360,6 +596,12 @@ class Judge:
         """What the supervisor needs to know of the checks."""
         points = {t: sum(_points(i) for i in items) for t, items in self.items.items()}
         return {"ready": True, "pid": os.getpid(), "points": points, "broken": self.broken}
+
+
+def _words(outcome: Outcome) -> str:
+    """What stands for a failure that compared no values: the demand, or the error with its text."""
+    error = outcome.error
+    return f"{error.type_name}: {error.text}" if isinstance(error, StudentError) else outcome.text
 
 
 def _points(item: pytest.Item) -> float:
@@ -410,6 +652,7 @@ class Mother:
 
         try:
             sandbox.die_with_parent()
+            self.judge.forks = True
             gc.set_threshold(50_000, 20, 50)  # a judge makes much short-lived data and few cycles
             self.control.close()
             channel = socket.socket(fileno=fds[0])

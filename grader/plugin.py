@@ -42,10 +42,12 @@ def pytest_configure(config: pytest.Config) -> None:
 # --- facts about a collected check -----------------------------------------------------------------------------------
 
 
+@functools.cache  # of items there are a few hundred, asked for again with every submission
 def topic_of(item: pytest.Item) -> str:
     return item.path.stem.removeprefix("test_")
 
 
+@functools.cache
 def visibility_of(item: pytest.Item) -> str:
     return item.path.parent.name
 
@@ -54,6 +56,7 @@ def check_of(item: pytest.Item) -> Check | None:
     return getattr(getattr(item, "function", None), "check", None)
 
 
+@functools.cache
 def check_id(item: pytest.Item) -> str:
     return f"{topic_of(item)}::{item.name}"
 
@@ -104,6 +107,12 @@ def load_misconceptions(course: Course, topic: str) -> list[Misconception]:
     if not path.is_file():
         return []
     return list(getattr(load_file(path, f"misconceptions_{topic}"), "MISCONCEPTIONS", []))
+
+
+def load_hints(course: Course, topic: str) -> dict[str, tuple[str, ...]]:
+    """The topic's hints by function, from where to look to the shape of the answer; {} where there are none."""
+    path = course.path("tests", "public", f"{topic}_hints.py")
+    return dict(getattr(load_file(path, f"hints_{topic}"), "HINTS", {})) if path.is_file() else {}
 
 
 def pick_misconception(all_of_topic: list[Misconception], wanted: str) -> Misconception | None:
@@ -173,7 +182,7 @@ class PlainBench:
         topic = topic_of(item)
         if topic not in self.sessions:
             self.sessions[topic] = self._open(self.topic(topic))
-        self.sessions[topic].begin_check()
+        self.sessions[topic].begin_check(seed_of(self.course.seed, check_id(item)))
         return self.sessions[topic]
 
     def _open(self, topic: Topic) -> Session:
@@ -252,8 +261,18 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 
 
 def seeded(seed: int, id: str) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(_seed_sequence(seed, id)))
+
+
+@functools.cache
+def _seed_sequence(seed: int, id: str) -> np.random.SeedSequence:
     digest = hashlib.sha256(f"{seed}:{id}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:16], "little"))
+    return np.random.SeedSequence(int.from_bytes(digest[:16], "little"))
+
+
+def seed_of(seed: int, id: str) -> int:
+    """What the worker's global random states begin with in this check; it does not lead to the check's own inputs."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{id}:global".encode()).digest()[:4], "little")
 
 
 def usage(error: GraderError) -> pytest.UsageError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -61,6 +61,37 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
+class CapstoneFigure:
+    """A number that a capstone measured, null where it is none, and its gate."""
+
+    name: str
+    value: float | None
+    low: float
+    high: float
+    reached: bool
+
+
+@dataclass(frozen=True)
+class CapstoneResult:
+    """The capstone of one topic, trained with the student's functions (`grade run --capstone`)."""
+
+    reached: bool
+    points: float
+    max_points: float
+    figures: tuple[CapstoneFigure, ...] = ()
+    message: str = ""
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        data = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**data, "figures": [asdict(f) for f in self.figures], "seconds": round(self.seconds, 4)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> CapstoneResult:
+        return cls(**{**data, "figures": tuple(CapstoneFigure(**f) for f in data["figures"])})
+
+
+@dataclass(frozen=True)
 class TopicResult:
     """One topic of one submission; points are scaled to the topic's weight."""
 
@@ -74,6 +105,7 @@ class TopicResult:
     seconds: float = 0.0
     output: str = ""
     notes: tuple[str, ...] = ()
+    capstone: CapstoneResult | None = None
 
     @property
     def faults(self) -> tuple[CheckResult, ...]:
@@ -83,7 +115,8 @@ class TopicResult:
         names = ("topic", "file", "digest", "points", "max_points", "cached")
         data = {name: getattr(self, name) for name in names}
         data["seconds"] = round(self.seconds, 4)
-        return {**data, **_noted(self.notes), "checks": [c.to_dict() for c in self.checks]}
+        capstone = {"capstone": self.capstone.to_dict()} if self.capstone else {}
+        return {**data, **_noted(self.notes), **capstone, "checks": [c.to_dict() for c in self.checks]}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from grader.capstone_run import CapstoneRun
 from grader.course import Course, find_course, load_course
 from grader.engine import Engine, make_engine
 from grader.errors import (
@@ -55,6 +56,7 @@ class Options:
     exit_zero: bool = False
     verbose: bool = False
     trusted: bool = False
+    capstone: bool = False
 
 
 def run(paths: list[Path], options: Options) -> int:
@@ -70,6 +72,8 @@ def run(paths: list[Path], options: Options) -> int:
         gradebook.refuse_unusable(options.gradebook)
     engine = make_engine(course, course_file.resolve(), topics, seed=options.seed)
     results, interrupted = _graded(found.submissions, course, engine, topics, options)
+    if options.capstone and not interrupted:
+        results, interrupted = _with_capstones(results, found.submissions, course, course_file, options)
     report = Report(course.title, engine.level, not interrupted, tuple(results), tuple(found.warnings))
     _show(report, options)
     _write(report, course, formats, options.output)
@@ -146,6 +150,19 @@ def _graded(
     return sorted(results, key=lambda r: r.student), interrupted
 
 
+def _with_capstones(
+    results: list[SubmissionResult], submissions: list[Submission], course: Course, course_file: Path, options: Options
+) -> tuple[list[SubmissionResult], bool]:
+    """(results, interrupted); after Ctrl-C the marks are those of the checks alone, for all."""
+    run = CapstoneRun(course, course_file.resolve(), results, submissions)
+    try:
+        with _progress(len(run.jobs), "capstone") as advance:
+            return run.finish(options.jobs or os.cpu_count() or 1, advance), False
+    except KeyboardInterrupt:
+        say("interrupted: the capstones are not finished, and no mark counts any of them")
+        return results, True
+
+
 @contextlib.contextmanager
 def _engine(engine: Engine, course: Course, options: Options) -> Iterator[None]:
     try:
@@ -170,8 +187,8 @@ def _refuse_unsafe(engine: Engine, course: Course, options: Options) -> None:
 
 
 @contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[], Any]]:
-    with tqdm(total=total, unit="topic", file=sys.stderr, disable=None, leave=False) as bar:
+def _progress(total: int, unit: str = "topic") -> Iterator[Callable[[], Any]]:
+    with tqdm(total=total, unit=unit, file=sys.stderr, disable=None, leave=False) as bar:
         yield bar.update
 
 

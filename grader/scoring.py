@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from grader.course import Course
-from grader.results import SubmissionResult, TopicResult
+from grader.results import CapstoneResult, SubmissionResult, TopicResult
 from grader.submissions import Submission
 
 DAY = timedelta(days=1)
@@ -47,6 +48,13 @@ def score_submission(submission: Submission, course: Course, topics: list[TopicR
         penalty=round(sum(t.points * shares[t.topic] for t in handed_in), 4),
         notes=notes,
     )
+
+
+def with_capstone(topic: TopicResult, capstone: CapstoneResult, share: float) -> TopicResult:
+    """The topic with its capstone: `share` of its points are for the gate, reached or not, and the rest for checks."""
+    worth = round(share * topic.max_points, 6)
+    earned = replace(capstone, points=worth if capstone.reached else 0.0, max_points=worth)
+    return replace(topic, points=round((1 - share) * topic.points + earned.points, 6), capstone=earned)
 
 
 def _days(submission: Submission, course: Course, topic: str) -> int:

@@ -6,7 +6,11 @@ values. How a worker is started, limited and killed is `grader.workers`.
 
 from __future__ import annotations
 
+import base64
 import builtins
+import functools
+import itertools
+import marshal
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -68,6 +72,15 @@ class Connection(Protocol):
         """End the worker."""
 
 
+@dataclass(frozen=True)
+class Call:
+    """A call of a function of the submission, as a check made it."""
+
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
 @dataclass
 class Reply:
     """A decoded reply: the value, and what else the worker reported about the call."""
@@ -87,12 +100,16 @@ class Session:
         self.callback_error: BaseException | None = None
         self.nesting = 0
         self.lines: int | None = None  # of the submission's source
-        self.forget = False
+        self.ids = ""
+        self.helpers: set[str] = set()  # sources whose code the worker has
+        self.new_check: int | None = None
+        self.calls: dict[str, Call] = {}  # the latest of each function
         self._last_value: Any = None
 
-    def begin_check(self) -> None:
-        """Let the worker drop what earlier checks kept there."""
-        self.forget = True
+    def begin_check(self, seed: int = 0) -> None:
+        """Let the worker drop what earlier checks kept there and start its global random states from `seed`."""
+        self.new_check = seed
+        self.calls = {}
         self.callbacks = []
         self.callback_count = 0
         self.callback_error = None
@@ -102,12 +119,17 @@ class Session:
     ) -> Reply:
         """Send a request and decode its reply; raises `StudentError`, `WorkerDied` or `EngineFault`."""
         generators: list[np.random.Generator] = []
+        if kind == "call" and fields.get("name"):
+            self.calls[fields["name"]] = Call(fields["name"], tuple(args), kwargs or {})
         encoder = wire.Encoder(lambda v: self._outgoing(v, generators), max_bytes=wire.MAX_REQUEST, owner=self)
         if kind == "load":
             args = (self._loading(fields.pop("files"), fields["main"]),)
-        message = {"kind": kind, "id": secrets.token_hex(4), **fields}
-        if self.forget:
-            message["forget"], self.forget = True, False
+        source = fields.pop("source", None)
+        if source is not None:
+            fields |= self._helper(source)
+        message = {"kind": kind, "id": self._new_id(), **fields}
+        if self.new_check is not None:
+            message["check"], self.new_check = self.new_check, None
         try:
             message["args"] = encoder.encode(list(args))
             message["kwargs"] = encoder.encode(dict(kwargs or {}))
@@ -117,8 +139,25 @@ class Session:
             frame = wire.pack(message, encoder)
         except wire.WireError as error:
             raise Unsendable(f"the check passes what cannot be sent: {error}") from error
+        if source is not None:
+            self.helpers.add(source)  # its code is on its way
         reply, arrays = self.connection.roundtrip(frame, self._answer)
         return self._reply(message, reply, arrays, list(zip(generators, states, strict=True)))
+
+    def _new_id(self) -> str:
+        """Random, so that no reply can be written before its request; drawn in stock, as a draw is a system call."""
+        self.ids = self.ids or secrets.token_hex(4 * 64)
+        id, self.ids = self.ids[:8], self.ids[8:]
+        return id
+
+    def _helper(self, source: str) -> dict[str, Any]:
+        """The helper's number and, where the worker does not have it yet, its code."""
+        number, code = _compiled(source)
+        return {"helper": number} if source in self.helpers else {"helper": number, "code": code}
+
+    def latest_call(self, function: str) -> Call | None:
+        """The latest call of this function within the check, else of any; None where it made none by itself."""
+        return self.calls.get(function) or next(reversed(self.calls.values()), None)
 
     def _loading(self, files: dict[str, str], main: str) -> dict[str, bytes]:
         """Sources travel as bytes, which may be large; how many lines there are bounds what an error may name."""
@@ -227,6 +266,16 @@ class Session:
             raise
         except Exception as error:  # noqa: BLE001 - a callback may be called with nonsense
             return wire.pack({"kind": "failed", "text": f"{type(error).__name__} in the function you were given"})
+
+
+_numbers = itertools.count()
+
+
+@functools.cache
+def _compiled(source: str) -> tuple[int, str]:
+    """A helper's number and code, compiled here once for all workers: it goes to them and never comes from one."""
+    code = marshal.dumps(compile(source, "<check>", "exec", dont_inherit=True))
+    return next(_numbers), base64.b64encode(code).decode()
 
 
 def _no_handles() -> Any:

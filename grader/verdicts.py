@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -30,6 +31,8 @@ class Outcome:
     loading: bool = False  # it ended before any check: while the submission was loaded, or for want of a file
     killed: bool = False  # by a SIGKILL that was not ours
     failure: Failure | None = None  # the comparison that failed, for the diagnosis
+    margin: float = math.inf  # how far inside its tolerance the closest comparison was, for the audit
+    inputs: str = ""  # the input it failed at, in words; of a public check alone
 
 
 def outcome_of(error: BaseException | None) -> Outcome:

@@ -5,9 +5,9 @@ The header is ``{"m": message, "a": [[dtype, shape, layout], ...]}``; buffer k o
 Containers are tagged like everything else, so data can never look like a tag, and every size is checked before memory
 is allocated for it. Nothing here evaluates, unpickles or imports what the other side names.
 
-Message kinds (the closed list): requests `load`, `call`, `get`, `set`, `operator`, `take`, `helper`; replies `value`,
-`raised`, `callback`; a judge answers a callback with `result` or `failed`, or first with requests of its own, each of
-which is replied to. No message can say "passed".
+Message kinds (the closed list): requests `load`, `give`, `call`, `get`, `set`, `operator`, `take`, `helper`; replies
+`value`, `raised`, `callback`; a judge answers a callback with `result` or `failed`, or first with requests of its own,
+each of which is replied to. No message can say "passed".
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 
 MAGIC = b"GRD1"
 HEAD = struct.Struct("<4sIQ")
+ALIGNMENT = 16  # of the body within a frame
 MAX_HEADER = 1 << 20
 MAX_REPLY = 64 << 20
 MAX_REQUEST = 1 << 30
@@ -43,7 +44,7 @@ TENSOR_DTYPES = DTYPES.keys() - {"uint16", "uint32", "uint64"} | {"bfloat16"}
 
 
 NAMES = {dtype: name for name, dtype in DTYPES.items()}  # of native dtypes; `dtype.name` is computed anew each time
-_dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode  # nodes are trees
 _load = json.JSONDecoder(parse_constant=lambda name: _refuse(f"the number {name}")).decode
 
 
@@ -131,7 +132,7 @@ class Encoder:
         self.nodes += 1
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             raise TooLarge("nested too deeply, or too many items")
-        self.spend(3)
+        self.header -= 3  # checked with whatever else the node takes, and in `pack`
         encode = _ENCODERS.get(type(value)) or _encoder_of_subclass(value)
         if encode is not None and type(value) not in self.objects:
             return encode(self, value, depth)
@@ -145,12 +146,14 @@ class Encoder:
     def stays(self, value: Any) -> Any:
         """The node of what is not data."""
         node = self.special(value)
-        self.spend(len(json.dumps(node)))
+        self.spend(len(_dump(node)))
         return node
 
     def items(self, values: Any, depth: int) -> list[Any]:
         if len(values) > MAX_NODES:
             raise TooLarge(f"{len(values)} items; return an array instead")
+        if depth > 1:  # too deep to stay behind alone
+            return [self.encode(value, depth + 1) for value in values]
         return [self.child(value, depth) for value in values]
 
     def child(self, value: Any, depth: int) -> Any:
@@ -181,27 +184,31 @@ class Encoder:
         """Index of the array in this frame; the same object is sent once."""
         if id(identity) in self.seen:
             return self.seen[id(identity)]
-        if array.nbytes > self.left or math.prod(max(n, 1) for n in array.shape) > MAX_EXTENT:
-            raise TooLarge(f"an array of {array.nbytes} bytes")
-        self.spend(24 + sum(len(str(n)) + 1 for n in array.shape))
-        self.left -= array.nbytes
+        size, shape, layout = array.nbytes, array.shape, _layout(array)
+        if size > self.left or (size == 0 and math.prod(max(n, 1) for n in shape) > MAX_EXTENT):
+            raise TooLarge(f"an array of {size} bytes")
+        self.spend(24 + sum([len(str(n)) + 1 for n in shape]))
+        self.left -= size
         index = len(self.specs)
-        self.specs.append([NAMES[array.dtype], list(array.shape), _layout(array)])
-        self.buffers.append(_raw(array))
+        self.specs.append([NAMES[array.dtype], list(shape), layout])
+        self.buffers.append(_raw(array, layout))
         self.seen[id(identity)] = index
         self.alive.append(identity)
         return index
 
 
 def _layout(array: np.ndarray) -> str:
-    if array.flags.c_contiguous:
+    flags = array.flags
+    if flags.c_contiguous:
         return "C"
-    return "F" if array.flags.f_contiguous else "S"
+    return "F" if flags.f_contiguous else "S"
 
 
-def _raw(array: np.ndarray) -> Any:
-    flat = (array.T if _layout(array) == "F" else np.ascontiguousarray(array)).reshape(-1)
-    return flat.view(np.uint8).data if flat.size else b""
+def _raw(array: np.ndarray, layout: str) -> Any:
+    if not array.size:
+        return b""
+    flat = array.T if layout == "F" else array if layout == "C" else np.ascontiguousarray(array)
+    return flat.reshape(-1).view(np.uint8).data
 
 
 def _int(encoder: Encoder, value: Any, __: int) -> Any:
@@ -224,7 +231,7 @@ def _str(encoder: Encoder, value: Any, __: int) -> Any:
     text = str.__str__(value)
     if len(text) > MAX_TEXT:
         raise TooLarge("a text of more than a million characters")
-    encoder.spend(len(json.dumps(text)))
+    encoder.spend(len(text) + 2 if text.isascii() and text.isidentifier() else len(json.dumps(text)))
     return text
 
 
@@ -241,10 +248,11 @@ def _tuple(encoder: Encoder, value: Any, depth: int) -> Any:
 
 
 def _dict(encoder: Encoder, value: Any, depth: int) -> Any:
-    if len(value) > MAX_KEYS and not all(type(k) is str for k in dict.keys(value)):
-        raise TooLarge(f"a dict of {len(value)} items")
-    if not all(_is_key(k) for k in dict.keys(value)):
-        return encoder.stays(value)
+    if not all([type(k) is str for k in dict.keys(value)]):
+        if len(value) > MAX_KEYS:
+            raise TooLarge(f"a dict of {len(value)} items")
+        if not all(map(_is_key, dict.keys(value))):
+            return encoder.stays(value)
     pairs = [[encoder.child(k, depth), encoder.child(v, depth)] for k, v in dict.items(value)]
     return encoder.named({"d": pairs}, value)
 
@@ -276,7 +284,7 @@ def _record(encoder: Encoder, value: Any, depth: int) -> Any:
 
 
 def _ndarray(encoder: Encoder, value: Any, depth: int) -> Any:
-    plain = np.ndarray.view(value, np.ndarray)
+    plain = value if type(value) is np.ndarray else np.ndarray.view(value, np.ndarray)
     if plain.dtype not in NAMES:
         return encoder.stays(value)
     return {"a": encoder.array(plain, value)}
@@ -382,10 +390,11 @@ class Decoder:
         self.nodes += 1
         if depth > MAX_DEPTH + 2 or self.nodes > 2 * MAX_NODES:
             raise WireError("nested too deeply, or too many items")
-        if node is None or type(node) in (bool, float, str):
-            return node
-        if type(node) is int:
-            return _bounded(node)
+        if type(node) is not dict:
+            if node is None or type(node) in (float, str, bool):
+                return node
+            if type(node) is int:
+                return _bounded(node)
         if type(node) is not dict or not node:
             raise WireError("not a node")
         tag = next(iter(node))
@@ -407,7 +416,8 @@ class Decoder:
         self.nodes += len(node)
         if depth >= MAX_DEPTH + 2 or self.nodes > 2 * MAX_NODES:
             raise WireError("nested too deeply, or too many items")
-        return [child if type(child) is float else self.decode(child, depth + 1) for child in node]
+        decode = self.decode
+        return [child if type(child) is float else decode(child, depth + 1) for child in node]
 
     def container(self, kind: type, values: Any, node: dict[str, Any]) -> Any:
         if self.frozen is None:
@@ -517,9 +527,10 @@ def pack(message: dict[str, Any], encoder: Encoder | None = None) -> list[Any]:
     """The frame of a message as a list of buffers."""
     specs, buffers = (encoder.specs, encoder.buffers) if encoder else ([], [])
     header = _dump({"m": message, "a": specs}).encode()
+    header += b" " * (-(HEAD.size + len(header)) % ALIGNMENT)  # so that arrays can be used where they arrive
     if len(header) > MAX_HEADER:
         raise TooLarge(f"a message header of {len(header)} bytes")
-    body = sum(memoryview(b).nbytes for b in buffers)
+    body = sum([len(b) for b in buffers])
     return [HEAD.pack(MAGIC, len(header), body) + header, *buffers]
 
 
@@ -534,7 +545,10 @@ def parse_head(data: Any, max_body: int = MAX_REPLY) -> tuple[int, int]:
 
 
 def parse(header_length: int, data: Any, *, writable: bool) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """(message, arrays) of the header and body of a frame; the arrays are copies."""
+    """(message, arrays) of the header and body of a frame, which nobody may change after this.
+
+    Arrays that are not to be written to are views of `data` as far as possible; all others are copies.
+    """
     view = memoryview(data)
     try:
         header = _load(str(view[:header_length], "ascii"))
@@ -555,8 +569,10 @@ def _arrays(specs: list[Any], body: memoryview, writable: bool) -> list[np.ndarr
             raise WireError("fewer bytes than the shapes say")
         flat = np.frombuffer(body[start : start + nbytes], dtype)
         start += nbytes
-        if dtype == np.bool_:
+        if dtype.kind == "b":
             flat = flat.view(np.uint8) != 0  # any other byte would be neither true nor false
+        elif writable or not flat.flags.aligned:
+            flat = flat.copy()
         array = _laid_out(flat, shape, layout)
         array.flags.writeable = writable
         arrays.append(array)
@@ -578,11 +594,11 @@ def _checked_spec(spec: Any) -> tuple[np.dtype, tuple[int, ...], str, int]:
 
 
 def _laid_out(flat: np.ndarray, shape: tuple[int, ...], layout: str) -> np.ndarray:
-    """A fresh array in the sender's kind of memory layout; strides are made here, never taken from the sender."""
+    """The array in the sender's kind of memory layout; strides are made here, never taken from the sender."""
     if layout == "F":
-        return flat.reshape(shape[::-1]).copy().T
+        return flat.reshape(shape[::-1]).T
     if layout == "C" or not shape:
-        return flat.reshape(shape).copy()
+        return flat.reshape(shape)
     wide = np.empty((*shape[:-1], 2 * shape[-1]), flat.dtype)  # every second column: strided, not contiguous
     strided = wide[..., ::2]
     strided[...] = flat.reshape(shape)

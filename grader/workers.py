@@ -256,7 +256,7 @@ class PipeConnection:
         self.request, self.reply, *streams = pipes
         self.streams = set(streams)
         self.output = Output(limits.output)
-        self.inbox = bytearray()
+        self.inbox = b""
         self.closed = False
         self.poller = select.poll()
         self._prepare(pipes)
@@ -291,7 +291,7 @@ class PipeConnection:
 
     def roundtrip(self, parts: list[Any], answer: Answer) -> tuple[dict[str, Any], list[np.ndarray]]:
         if self.inbox or any(fd == self.reply for fd, _ in self.poller.poll(0)):
-            self._read_some()  # raises if it is the end; anything else was not asked for
+            self._read_some(bytearray(1))  # raises if it is the end; anything else was not asked for
             self._die(WorkerDied(Verdict.VIOLATION, "wrote to the reply channel without being asked"))
         self._write(parts)
         while True:
@@ -303,40 +303,61 @@ class PipeConnection:
     def _frame(self) -> tuple[dict[str, Any], list[np.ndarray]]:
         frame: tuple[dict[str, Any], list[np.ndarray]]
         try:
-            self._fill(wire.HEAD.size)
+            while len(self.inbox) < wire.HEAD.size:
+                self._wait()
+                self.inbox += self._read_first()
             header, body = wire.parse_head(self.inbox[: wire.HEAD.size])
-            self._fill(wire.HEAD.size + header + body)
-            if len(self.inbox) > wire.HEAD.size + header + body:
-                raise wire.WireError("more than one reply")
-            frame = wire.parse(header, self.inbox[wire.HEAD.size :], writable=False)
-            self.inbox.clear()
+            data = self._exactly(wire.HEAD.size + header + body)
+            frame = wire.parse(header, memoryview(data)[wire.HEAD.size :], writable=False)
         except wire.WireError as error:
             self._die(WorkerDied(Verdict.VIOLATION, f"sent a malformed reply ({error})"))
         return frame
 
-    def _fill(self, size: int) -> None:
-        """Wait until the inbox holds `size` bytes; it grows only as bytes arrive."""
-        while len(self.inbox) < size:
-            for fd, _ in self.poller.poll(TICK * 1000):
-                if fd == self.reply:
-                    self._read_some()
-                else:
-                    self._drain(fd)
-            self._look()
+    def _exactly(self, size: int) -> Any:
+        """The reply of `size` bytes that has begun to arrive: what was read of it, or the whole in one place."""
+        begun, self.inbox = self.inbox, b""
+        data: Any = begun
+        have = len(begun)
+        if have < size:
+            data = np.empty(size + 1, np.uint8).data  # takes up memory only where bytes have arrived
+            data[:have] = begun
+            while have < size:
+                self._wait()
+                have += self._read_some(data[have:])
+            data = data[:have]
+        if have > size:
+            raise wire.WireError("more than one reply")
+        return data
 
-    def _read_some(self) -> None:
+    def _wait(self) -> None:
+        """Until there is something to read, or a tick is over; drains the output and looks after the limits."""
+        for fd, _ in self.poller.poll(TICK * 1000):
+            if fd != self.reply:
+                self._drain(fd)
+        self._look()
+
+    def _read_first(self) -> bytes:
         try:
-            data = os.read(self.reply, CHUNK if len(self.inbox) >= FIRST else FIRST)
+            data = os.read(self.reply, FIRST)
         except BlockingIOError:
-            return
+            return b""
         if not data:
             self._ended()
-        self.inbox += data
+        return data
+
+    def _read_some(self, space: Any) -> int:
+        try:
+            count = os.readv(self.reply, [space])
+        except BlockingIOError:
+            return 0
+        if not count:
+            self._ended()
+        return count
 
     def _write(self, parts: list[Any]) -> None:
-        small = len(parts) > 1 and sum(memoryview(p).nbytes for p in parts) < PIPE_BYTES
+        small = len(parts) > 1 and sum(map(len, parts)) < PIPE_BYTES  # each part is bytes or flat
         for part in [b"".join(parts)] if small else parts:
-            view = memoryview(part).cast("B")
+            view = memoryview(part)
             while view.nbytes:
                 try:
                     view = view[os.write(self.request, view[:CHUNK]) :]

@@ -80,7 +80,7 @@ def sdpa(
     """
     ### BEGIN SOLUTION
     _require_fit(q, k, v)
-    scores = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])  # (…, Lq, Lk)
+    scores = q @ k.mT / math.sqrt(q.shape[-1])  # (…, Lq, Lk)
     if mask is not None:
         if mask.dtype != bool:
             raise ValueError(f"the mask must be boolean, not {mask.dtype}")
@@ -164,11 +164,11 @@ def sdpa_backward(
     if dout.shape != (*q.shape[:-1], v.shape[-1]):
         raise ValueError(f"dout has shape {dout.shape}")
     scale = 1 / math.sqrt(q.shape[-1])
-    da = dout @ v.swapaxes(-1, -2)  # (…, Lq, Lk)
+    da = dout @ v.mT  # (…, Lq, Lk)
     ds = weights * (da - (weights * da).sum(axis=-1, keepdims=True))  # softmax couples a whole row
     dq = ds @ k * scale
-    dk = ds.swapaxes(-1, -2) @ q * scale
-    dv = weights.swapaxes(-1, -2) @ dout
+    dk = ds.mT @ q * scale
+    dv = weights.mT @ dout
     return dq, dk, dv
     ### END SOLUTION
 
@@ -188,10 +188,10 @@ def split_heads(x: np.ndarray, h: int) -> np.ndarray:
         ValueError: x does not have three axes, h < 1, or h does not divide D.
     """
     ### BEGIN SOLUTION
-    if x.ndim != 3 or h < 1 or x.shape[-1] % h:
-        raise ValueError(f"cannot split shape {x.shape} into {h} heads")
-    N, L, D = x.shape
-    return x.reshape(N, L, h, D // h).swapaxes(1, 2).copy()
+    N, L, D = x.shape  # a ValueError, unless there are three axes
+    if h < 1:
+        raise ValueError(f"cannot split {D} columns into {h} heads")
+    return x.reshape(N, L, h, D // h).transpose(0, 2, 1, 3).copy()  # a ValueError, unless h divides D
     ### END SOLUTION
 
 
@@ -209,10 +209,8 @@ def merge_heads(x: np.ndarray) -> np.ndarray:
         ValueError: x does not have four axes.
     """
     ### BEGIN SOLUTION
-    if x.ndim != 4:
-        raise ValueError(f"expected (N, h, L, Dh), got shape {x.shape}")
-    N, h, L, Dh = x.shape
-    return x.swapaxes(1, 2).copy().reshape(N, L, h * Dh)
+    N, h, L, Dh = x.shape  # a ValueError, unless there are four axes
+    return x.transpose(0, 2, 1, 3).copy().reshape(N, L, h * Dh)
     ### END SOLUTION
 
 
@@ -302,21 +300,21 @@ class MultiHead:
         wq, wk, wv = in_w.chunk(3)
         bq, bk, bv = in_b.chunk(3)
         q, k, v = (_heads(x @ w.T + b, self.h) for x, w, b in ((xq, wq, bq), (xkv, wk, bk), (xkv, wv, bv)))
-        scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])  # (N, h, Lq, Lk)
+        scores = q @ k.mT / math.sqrt(q.shape[-1])  # (N, h, Lq, Lk)
         if mask is None:
             weights = torch.softmax(scores, dim=-1)
         else:
             hidden = ~_mask_for_heads(mask, scores.shape)
             weights = torch.softmax(scores.masked_fill(hidden, -math.inf), dim=-1)
             weights = weights.masked_fill(hidden, 0.0)  # a row without keys is nan until here
-        heads = (weights @ v).transpose(1, 2).reshape(xq.shape)  # side by side again
+        heads = (weights @ v).permute(0, 2, 1, 3).reshape(xq.shape)  # side by side again
         return heads @ out_w.T + out_b
         ### END SOLUTION
 
 
 ### BEGIN SOLUTION
 def _heads(x: torch.Tensor, h: int) -> torch.Tensor:
-    return x.reshape(*x.shape[:2], h, -1).transpose(1, 2)  # (N, h, L, d_model/h)
+    return x.reshape(*x.shape[:2], h, -1).permute(0, 2, 1, 3)  # (N, h, L, d_model/h)
 
 
 def _mask_for_heads(mask: torch.Tensor, shape: torch.Size) -> torch.Tensor:
@@ -348,11 +346,12 @@ def sinusoidal_positions(L: int, d: int) -> np.ndarray:
     Source: Vaswani et al. 2017, section 3.5.
     """
     ### BEGIN SOLUTION
-    if L < 1 or d < 2 or d % 2:
+    pairs, odd = divmod(d, 2)
+    if L < 1 or pairs < 1 or odd:
         raise ValueError(f"need L ≥ 1 and an even d ≥ 2, not {L} and {d}")
-    frequency = 10000.0 ** (-np.arange(0, d, 2) / d)  # (d/2,)
-    angle = np.arange(L)[:, None] * frequency  # (L, d/2)
-    return np.stack((np.sin(angle), np.cos(angle)), axis=-1).reshape(L, d)
+    frequency = 10000.0 ** (-2 * np.arange(pairs) / d)
+    angle = np.arange(L)[:, None] * frequency  # (L, pairs)
+    return np.stack((np.sin(angle), np.cos(angle)), axis=-1).reshape(L, 2 * pairs)
     ### END SOLUTION
 
 
@@ -376,10 +375,10 @@ def nadaraya_watson(xq: np.ndarray, x: np.ndarray, y: np.ndarray, bandwidth: flo
     Source: Nadaraya 1964; Watson 1964.
     """
     ### BEGIN SOLUTION
-    if xq.ndim != 1 or x.ndim != 1 or x.shape != y.shape or x.size == 0:
+    if xq.ndim != 1 or x.ndim != 1 or x.shape != y.shape:
         raise ValueError(f"need vectors, x and y of one length, not {xq.shape}, {x.shape}, {y.shape}")
     if not bandwidth >= 1e-12:  # also refuses nan
         raise ValueError(f"the bandwidth must be at least 1e-12, not {bandwidth}")
     scores = -0.5 * ((xq[:, None] - x) / bandwidth) ** 2  # (M, n)
-    return softmax(scores) @ y
+    return softmax(scores) @ y  # of no scores there is no maximum: a ValueError
     ### END SOLUTION

@@ -42,9 +42,10 @@ def linear_forward(x: np.ndarray, W: np.ndarray, b: np.ndarray) -> tuple[np.ndar
     Source: Goodfellow, Bengio and Courville, Deep Learning (2016), section 6.5.
     """
     ### BEGIN SOLUTION
-    if x.ndim != 2 or W.ndim != 2 or x.shape[1] != W.shape[0] or b.shape != (W.shape[1],):
+    if x.ndim != 2 or W.ndim != 2 or b.shape != (W.shape[1],):
         raise ValueError(f"shapes do not fit: x {x.shape}, W {W.shape}, b {b.shape}")
-    return x @ W + b, (x, W)  # the derivative never asks for b
+    y = x @ W + b  # @ itself raises ValueError where the sizes D differ
+    return y, (x, W)  # the derivative never asks for b
     ### END SOLUTION
 
 
@@ -165,7 +166,7 @@ def softmax_xent(logits: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     ### BEGIN SOLUTION
     if logits.ndim != 2 or y.shape != logits.shape[:1] or y.dtype.kind not in "iu":
         raise ValueError(f"expected logits (N, K) and integer labels (N,), got {logits.shape} and {y.shape}")
-    n, k = logits.shape
+    n, k = len(logits), logits.shape[1]
     if y.min() < 0 or y.max() >= k:
         raise ValueError(f"labels must lie in 0 ... {k - 1}")
     shifted = logits - logits.max(axis=1, keepdims=True)  # the largest exponent is 0: no overflow
@@ -401,7 +402,7 @@ class Value:
     def __neg__(self) -> Value:
         """-self."""
         ### BEGIN SOLUTION
-        return self * -1
+        return _result(-self.data, (self, -1.0))
         ### END SOLUTION
 
     def __sub__(self, other: Value | float) -> Value:
@@ -457,7 +458,7 @@ class Value:
     def relu(self) -> Value:
         """max(0, self); the derivative at exactly 0 is 0."""
         ### BEGIN SOLUTION
-        return _result(max(0.0, self.data), (self, float(self.data > 0)))
+        return _result(max(0.0, self.data), (self, 1.0 if self.data > 0 else 0.0))
         ### END SOLUTION
 
     def backward(self) -> None:

@@ -68,8 +68,7 @@ def correlate2d(x: np.ndarray, w: np.ndarray) -> np.ndarray:
     Source: Goodfellow, Bengio and Courville 2016, Deep Learning, section 9.1, equation 9.6.
     """
     ### BEGIN SOLUTION
-    if w.shape[0] > x.shape[0] or w.shape[1] > x.shape[1]:
-        raise ValueError("the kernel is larger than the image")
+    # sliding_window_view raises ValueError for a window larger than the image
     return np.einsum("abij,ij->ab", sliding_window_view(x, w.shape), w)
     ### END SOLUTION
 
@@ -99,12 +98,23 @@ def convolve2d(x: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 ### BEGIN SOLUTION
 def _pad(x: np.ndarray, pad: int, value: float = 0.0) -> np.ndarray:
-    """A copy of x (N, C, H, W) with pad more pixels on each of the four sides."""
+    """A copy of x (N, C, H, W) with pad more pixels on each of the four sides; ValueError where pad is negative."""
     return np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)), constant_values=value)
 
 
+def _crop(x_padded: np.ndarray, pad: int) -> np.ndarray:
+    """What _pad was given: x_padded without the pad outermost pixels of each of the four sides."""
+    height, width = x_padded.shape[2:]
+    return x_padded[:, :, pad : height - pad, pad : width - pad]
+
+
 def _windows(x: np.ndarray, kh: int, kw: int, stride: int) -> np.ndarray:
-    """Read-only view of every kh x kw window of x (N, C, H, W): (N, C, Ho, Wo, kh, kw)."""
+    """Read-only view of every kh x kw window of x (N, C, H, W): (N, C, Ho, Wo, kh, kw).
+
+    Raises ValueError where a window or the stride is less than 1, or a window is larger than x.
+    """
+    if min(kh, kw, stride) < 1:
+        raise ValueError("a window must have a pixel, and stride must be at least 1")
     return sliding_window_view(x, (kh, kw), axis=(2, 3))[:, :, ::stride, ::stride]
 
 
@@ -124,8 +134,7 @@ def _spread(dy: np.ndarray, w: np.ndarray, stride: int, pad: int, height: int, w
     full[:, :, ::stride, ::stride] = dy
     full = np.pad(full, ((0, 0), (0, 0), (kh - 1, kh - 1), (kw - 1, kw - 1)))
     rotated = w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # (C, F, kh, kw): dx sums over the filters
-    dx_padded = _correlate(full, rotated, 1)  # (N, C, height + 2 pad, width + 2 pad)
-    return dx_padded[:, :, pad : pad + height, pad : pad + width]
+    return _crop(_correlate(full, rotated, 1), pad)
 
 
 ### END SOLUTION
@@ -162,8 +171,6 @@ def conv2d_forward(
         raise ValueError("x and w must have the same number of channels")
     if b.shape != w.shape[:1]:
         raise ValueError("b must hold one number per filter")
-    for n, k in zip(x.shape[2:], w.shape[2:], strict=True):
-        conv_out_size(n, k, stride, pad)  # raises ValueError where the geometry is impossible
     y = _correlate(_pad(x, pad), w, stride) + b[:, None, None]
     return y, (x, w, stride, pad)
     ### END SOLUTION
@@ -256,11 +263,10 @@ def im2col(x: np.ndarray, kh: int, kw: int, stride: int, pad: int) -> np.ndarray
         processing, section 3.
     """
     ### BEGIN SOLUTION
-    conv_out_size(x.shape[2], kh, stride, pad)
-    conv_out_size(x.shape[3], kw, stride, pad)
-    windows = _windows(_pad(x, pad), kh, kw, stride)  # (N, C, Ho, Wo, kh, kw)
+    windows = _windows(_pad(x, pad), kh, kw, stride)
+    n, c, ho, wo, _, _ = windows.shape
     rows = np.array(windows.transpose(0, 2, 3, 1, 4, 5), order="C")  # (N, Ho, Wo, C, kh, kw)
-    return rows.reshape(-1, x.shape[1] * kh * kw)
+    return rows.reshape(n * ho * wo, c * kh * kw)
     ### END SOLUTION
 
 
@@ -295,7 +301,7 @@ def col2im(
     for i in range(kh):  # windows overlap, but one offset meets every pixel at most once
         for j in range(kw):
             x_padded[:, :, i : i + stride * ho : stride, j : j + stride * wo : stride] += windows[:, :, i, j]
-    return x_padded[:, :, pad : pad + h, pad : pad + w]
+    return _crop(x_padded, pad)
     ### END SOLUTION
 
 
@@ -322,8 +328,6 @@ def maxpool2d_forward(x: np.ndarray, k: int, stride: int, pad: int) -> tuple[np.
     ### BEGIN SOLUTION
     if 2 * pad > k:
         raise ValueError("pad must be at most k / 2")
-    for n in x.shape[2:]:
-        conv_out_size(n, k, stride, pad)  # raises ValueError where the geometry is impossible
     windows = _windows(_pad(x, pad, -np.inf), k, k, stride)  # (N, C, Ho, Wo, k, k)
     return windows.max(axis=(4, 5)), (x, k, stride, pad)
     ### END SOLUTION
@@ -356,7 +360,7 @@ def maxpool2d_backward(dy: np.ndarray, cache: Cache) -> np.ndarray:
         for j in range(k):
             share = np.where(winner == i * k + j, dy, 0)
             dx_padded[:, :, i : i + stride * ho : stride, j : j + stride * wo : stride] += share
-    return dx_padded[:, :, pad : pad + h, pad : pad + w]
+    return _crop(dx_padded, pad)
     ### END SOLUTION
 
 
@@ -390,14 +394,13 @@ def conv_transpose2d(
     ### BEGIN SOLUTION
     if x.shape[1] != w.shape[0]:
         raise ValueError("x must have one channel per filter of w")
-    if stride < 1 or pad < 0:
-        raise ValueError("stride must be at least 1 and pad at least 0")
-    if not 0 <= output_padding < stride:
+    if pad < 0:
+        raise ValueError("pad must be at least 0")
+    if not 0 <= output_padding < stride:  # no stride below 1 has room for it
         raise ValueError("output_padding must be at least 0 and less than stride")
-    height, width = (
-        (n - 1) * stride - 2 * pad + k + output_padding for n, k in zip(x.shape[2:], w.shape[2:], strict=True)
-    )
-    if height < 1 or width < 1:
+    axes = ((x.shape[2], w.shape[2]), (x.shape[3], w.shape[3]))
+    height, width = ((n - 1) * stride - 2 * pad + k + output_padding for n, k in axes)
+    if min(height, width) < 1:
         raise ValueError("the padding crops the whole result")
     return _spread(x, w, stride, pad, height, width)
     ### END SOLUTION

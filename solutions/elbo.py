@@ -170,7 +170,7 @@ def kl_grads(mu: np.ndarray, logvar: np.ndarray) -> tuple[np.ndarray, np.ndarray
         ValueError: the shapes do not broadcast.
     """
     ### BEGIN SOLUTION
-    np.broadcast_shapes(mu.shape, logvar.shape)  # a ValueError, where they do not
+    mu, logvar = np.broadcast_arrays(mu, logvar)  # a ValueError, where they do not
     return mu.copy(), 0.5 * (np.exp(logvar) - 1)
     ### END SOLUTION
 
@@ -193,7 +193,7 @@ def iwae_bound(log_joint: np.ndarray, log_q: np.ndarray) -> np.ndarray:
     """
     ### BEGIN SOLUTION
     log_w = log_joint - log_q
-    return np.logaddexp.reduce(log_w, axis=0) - math.log(len(log_w))
+    return np.logaddexp.reduce(log_w) - math.log(len(log_w))  # over the first axis, the samples
     ### END SOLUTION
 
 
@@ -220,7 +220,7 @@ class VAE(nn.Module):
         """
         super().__init__()
         ### BEGIN SOLUTION
-        self.encoder = nn.Sequential(nn.Linear(d_in, d_hidden), nn.Tanh())
+        self.encoder = nn.Linear(d_in, d_hidden)
         self.to_mu = nn.Linear(d_hidden, d_z)
         self.to_logvar = nn.Linear(d_hidden, d_z)
         self.decoder = nn.Sequential(nn.Linear(d_z, d_hidden), nn.Tanh(), nn.Linear(d_hidden, d_in))
@@ -236,7 +236,7 @@ class VAE(nn.Module):
             (mu, logvar): two (N, Z) tensors of the dtype of x; both depend on x.
         """
         ### BEGIN SOLUTION
-        h = self.encoder(x)
+        h = self.encoder(x).tanh()
         return self.to_mu(h), self.to_logvar(h)
         ### END SOLUTION
 
@@ -247,7 +247,7 @@ class VAE(nn.Module):
             z: codes, (N, Z) tensor of the dtype of the parameters.
 
         Returns:
-            (N, D) tensor of the dtype of z: logits, not probabilities.
+            (N, D) tensor of the dtype of z: logits, not probabilities; numbers of any size and sign.
         """
         ### BEGIN SOLUTION
         return self.decoder(z)

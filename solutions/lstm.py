@@ -39,8 +39,8 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
         not even in a branch whose result is thrown away; underflow to 0 is right.
     """
     ### BEGIN SOLUTION
-    e = np.exp(-np.abs(x))  # in (0, 1]: it can underflow, never overflow
-    y: np.ndarray = np.where(x >= 0, 1, e) / (1 + e)
+    # 1 / (1 + exp(-x)) where x >= 0, exp(x) / (1 + exp(x)) elsewhere: exp can underflow, never overflow
+    y: np.ndarray = np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
     return y
     ### END SOLUTION
 
@@ -69,9 +69,7 @@ def lstm_step(
         these equations without peepholes: Greff et al. 2017, arXiv:1503.04069, section II.A.
     """
     ### BEGIN SOLUTION
-    if np.ndim(x) != 2 or np.ndim(h) != 2:
-        raise ValueError(f"x and h must be two-dimensional, not {np.shape(x)} and {np.shape(h)}")
-    (N, D), H = x.shape, h.shape[1]
+    (N, D), (_, H) = x.shape, h.shape  # a ValueError where one of them is not two-dimensional
     for name, array, shape in (
         ("h", h, (N, H)),
         ("c", c, (N, H)),
@@ -165,13 +163,14 @@ def lstm_forward(
     if np.any(lengths < 0) or np.any(lengths > T):
         raise ValueError(f"each length must lie in 0..{T}")
 
-    alive = np.arange(T)[:, None, None] < lengths[:, None]  # (T, N, 1)
-    h, c, Hs, steps = h0, c0, [], []
-    for t in range(T):
-        h2, c2, step = lstm_step(X[t], h, c, P)
-        h, c = np.where(alive[t], h2, h), np.where(alive[t], c2, c)
+    h, c, Hs, steps, alive = h0, c0, [], [], []
+    for t, x in enumerate(X):
+        goes_on = (t < lengths)[:, None]  # (N, 1)
+        h2, c2, step = lstm_step(x, h, c, P)
+        h, c = np.where(goes_on, h2, h), np.where(goes_on, c2, c)
         Hs.append(h)
         steps.append(step)
+        alive.append(goes_on)
     return np.stack(Hs), h, c, (steps, alive)
     ### END SOLUTION
 
@@ -199,7 +198,8 @@ def lstm_backward(
     """
     ### BEGIN SOLUTION
     steps, alive = cache
-    T, (N, H) = len(steps), steps[0][1].shape
+    _, h, *_ = steps[0]
+    T, (N, H) = len(steps), h.shape
     _require_shape("dHs", dHs, (T, N, H))
     _require_shape("dhT", dhT, (N, H))
     _require_shape("dcT", dcT, (N, H))
@@ -273,7 +273,8 @@ def truncated_bptt(dHs: np.ndarray, cache: Cache, k: int) -> Params:
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
     steps, alive = cache
-    _require_shape("dHs", dHs, (len(steps), *steps[0][1].shape))
+    if len(dHs) != len(steps):  # lstm_backward looks at the other axes
+        raise ValueError(f"dHs has {len(dHs)} steps, expected {len(steps)}")
 
     zero = np.zeros_like(dHs[0])  # (N, H)
     windows = []
@@ -305,9 +306,7 @@ def state_jacobian_norms(P: Params, X: np.ndarray, h0: np.ndarray, c0: np.ndarra
         Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063, equation 5 (for a plain recurrent network).
     """
     ### BEGIN SOLUTION
-    if np.ndim(X) != 3 or np.ndim(h0) != 2:
-        raise ValueError(f"expected X (T, N, D) and h0 (N, H), not {np.shape(X)} and {np.shape(h0)}")
-    (T, N, _), H = X.shape, h0.shape[1]
+    (T, N, _), (_, H) = X.shape, h0.shape  # a ValueError where one of them has other axes
 
     # Run every sequence H times side by side; copy j goes back from output unit j alone.
     h, c = np.repeat(h0, H, axis=0), np.repeat(c0, H, axis=0)  # (N*H, H)

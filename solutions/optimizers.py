@@ -28,7 +28,7 @@ State = None | tuple | list | dict | np.ndarray  # the choice is yours
 ### BEGIN SOLUTION
 
 
-def _check(w: np.ndarray, g: np.ndarray, *non_negative: float, averages: tuple[float, ...] = ()) -> None:
+def _check(w: np.ndarray, g: np.ndarray, non_negative: tuple[float, ...], averages: tuple[float, ...] = ()) -> None:
     """Raise ValueError unless w and g have one shape and every hyper-parameter lies in its range."""
     if np.shape(w) != np.shape(g):
         raise ValueError(f"the gradient has shape {np.shape(g)}, the weights have shape {np.shape(w)}")
@@ -65,7 +65,7 @@ def sgd(
     Source: Robbins and Monro, A Stochastic Approximation Method (1951).
     """
     ### BEGIN SOLUTION
-    _check(w, g, lr, weight_decay)
+    _check(w, g, (lr, weight_decay))
     return w - lr * (g + weight_decay * w), state
     ### END SOLUTION
 
@@ -97,7 +97,7 @@ def momentum(
         with the learning rate outside v and the look-ahead point stored (as torch.optim.SGD does).
     """
     ### BEGIN SOLUTION
-    _check(w, g, lr, averages=(beta,))
+    _check(w, g, (lr,), averages=(beta,))
     v = np.zeros_like(w) if state is None else state
     v = beta * v + g
     return w - lr * (g + beta * v if nesterov else v), v
@@ -123,7 +123,7 @@ def adagrad(w: np.ndarray, g: np.ndarray, state: State, *, lr: float, eps: float
     Source: Duchi, Hazan and Singer, Adaptive Subgradient Methods (JMLR 2011), fig. 1, diagonal form.
     """
     ### BEGIN SOLUTION
-    _check(w, g, lr, eps)
+    _check(w, g, (lr, eps))
     G = np.zeros_like(w) if state is None else state
     G = G + g**2
     return w - lr * g / (np.sqrt(G) + eps), G
@@ -164,10 +164,10 @@ def rmsprop(
     Source: Tieleman and Hinton, Coursera lecture 6.5 (2012); centred: Graves, arXiv 1308.0850, eq. 38–45.
     """
     ### BEGIN SOLUTION
-    _check(w, g, lr, eps, averages=(alpha,))
+    _check(w, g, (lr, eps), averages=(alpha,))
     v, m = (np.zeros_like(w), np.zeros_like(w)) if state is None else state
     v = alpha * v + (1 - alpha) * g**2
-    m = alpha * m + (1 - alpha) * g
+    m = m + (1 - alpha) * (g - m)  # = α m + (1 − α) g, a step from the old average towards g
     second_moment = np.maximum(v - m**2, 0) if centered else v
     return w - lr * g / (np.sqrt(second_moment) + eps), (v, m)
     ### END SOLUTION
@@ -205,7 +205,7 @@ def adadelta(
     Source: Zeiler, arXiv 1212.5701, algorithm 1.
     """
     ### BEGIN SOLUTION
-    _check(w, g, lr, eps, averages=(rho,))
+    _check(w, g, (lr, eps), averages=(rho,))
     G, H = (np.zeros_like(w), np.zeros_like(w)) if state is None else state
     G = rho * G + (1 - rho) * g**2
     delta = np.sqrt(H + eps) / np.sqrt(G + eps) * g
@@ -246,7 +246,7 @@ def adam(
     """
     ### BEGIN SOLUTION
     beta1, beta2 = betas
-    _check(w, g, lr, eps, averages=(beta1, beta2))
+    _check(w, g, (lr, eps), averages=(beta1, beta2))
     m, v, t = (np.zeros_like(w), np.zeros_like(w), 0) if state is None else state
     t = t + 1
     m = beta1 * m + (1 - beta1) * g
@@ -314,7 +314,7 @@ def clip_grad_norm(grads: list[np.ndarray], max_norm: float) -> tuple[list[np.nd
     ### BEGIN SOLUTION
     if not max_norm >= 0:
         raise ValueError("max_norm must not be negative")
-    norm = math.sqrt(sum(float(np.sum(g**2)) for g in grads))
+    norm = math.sqrt(sum(np.sum(g**2) for g in grads))
     scale = min(1.0, max_norm / (norm + 1e-6))
     return [g * scale for g in grads], norm
     ### END SOLUTION

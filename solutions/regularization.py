@@ -377,6 +377,6 @@ def dropout_ridge(X: Array, y: Array, w: Array, p: float) -> tuple[float, float]
     if not 0 <= p < 1:
         raise ValueError(f"p must be in [0, 1), got {p}")
     residual = y - X @ w
-    penalty = p / (1 - p) * float((X**2).sum(axis=0) @ w**2)
+    penalty = p / (1 - p) * float((X**2 @ w**2).sum())
     return float(residual @ residual) + penalty, penalty
     ### END SOLUTION

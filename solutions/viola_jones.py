@@ -171,8 +171,9 @@ def _stump_of_each_feature(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Best thresholds, polarities and weighted errors, (m,) each; order = argsort of the rows of F (m, n)."""
     m, n = F.shape
-    v = np.take_along_axis(F, order, axis=1)
-    step = np.where(y == 1, -w, w)[order]  # (m, n) what the error gains when one more sample is called 1
+    rows = np.arange(m)
+    v = F[rows[:, None], order]  # (m, n) each row in order of size
+    step = (np.where(y == 1, -1.0, 1.0) * w)[order]  # (m, n) what the error gains when one more sample is called 1
     below = np.concatenate([np.zeros((m, 1)), np.cumsum(step, axis=1)], axis=1)  # (m, n+1)
     wrong = w[y == 1].sum() + below  # polarity +1: the k smallest values are called 1, k = 0..n
     errors = np.stack([wrong, w.sum() - wrong], axis=1)  # (m, 2, n+1) polarity -1 errs where +1 is right
@@ -181,9 +182,8 @@ def _stump_of_each_feature(
     cuts = np.concatenate([-end, (v[:, :-1] + v[:, 1:]) / 2, end], axis=1)  # (m, n+1)
     tied = np.zeros((m, 1, n + 1), bool)
     tied[:, 0, 1:-1] = v[:, :-1] == v[:, 1:]  # equal values cannot be cut apart
-    best = np.where(tied, np.inf, errors).reshape(m, -1).argmin(axis=1)
+    best = np.where(tied, np.inf, errors).reshape(m, 2 * (n + 1)).argmin(axis=1)
     side, k = np.divmod(best, n + 1)
-    rows = np.arange(m)
     return cuts[rows, k], 1 - 2 * side, errors[rows, side, k]
 
 
@@ -222,13 +222,13 @@ def best_stump(v: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[float, int,
     Source: Viola and Jones 2004, section 3 (one sort serves all thresholds of a feature).
     """
     ### BEGIN SOLUTION
-    if v.ndim != 1 or w.shape != v.shape:
-        raise ValueError(f"values and weights have one shape (n,), not {v.shape} and {w.shape}")
-    _check_labels(y, len(v))
+    if not v.shape == y.shape == w.shape:
+        raise ValueError(f"values, labels and weights have one shape (n,), not {v.shape}, {y.shape} and {w.shape}")
+    _check_labels(y, v.size)
     if (w < 0).any():
         raise ValueError("a weight is negative")
     F = v[None].astype(np.float64)  # (1, n)
-    thr, polarity, err = _stump_of_each_feature(F, np.argsort(F, axis=1), y, w.astype(np.float64))
+    thr, polarity, err = _stump_of_each_feature(F, np.argsort(F), y, w)
     return float(thr[0]), int(polarity[0]), float(err[0])
     ### END SOLUTION
 
@@ -262,7 +262,7 @@ def adaboost(F: np.ndarray, y: np.ndarray, T: int) -> list[Stump]:
     if T < 1:
         raise ValueError(f"at least one round is needed, not {T}")
     F = F.astype(np.float64)
-    order = np.argsort(F, axis=1)  # sorting once serves every round
+    order = np.argsort(F)  # (m, n) of each row; sorting once serves every round
     clf = []
     w = 0.5 / np.where(y == 1, (y == 1).sum(), (y == 0).sum())
     for _ in range(T):
@@ -271,12 +271,10 @@ def adaboost(F: np.ndarray, y: np.ndarray, T: int) -> list[Stump]:
         j = int(errs.argmin())
         if errs[j] >= 0.5 - 1e-10:
             break
-        thr, polarity, eps = float(thrs[j]), int(polarities[j]), max(float(errs[j]), 1e-10)
+        thr, polarity, eps = float(thrs[j]), int(polarities[j]), max(errs[j], np.finfo(np.float64).eps)
         beta = eps / (1 - eps)
         w = np.where(_votes(F[j], thr, polarity) == y, w * beta, w)
         clf.append((j, thr, polarity, float(np.log(1 / beta))))
-        if eps == 1e-10:  # a perfect stump leaves nothing to learn
-            break
     return clf
     ### END SOLUTION
 
@@ -373,7 +371,7 @@ def nms(boxes: np.ndarray, scores: np.ndarray, thr: float) -> np.ndarray:
     if boxes.ndim != 2 or boxes.shape[1] != 4 or scores.shape != boxes.shape[:1]:
         raise ValueError(f"{boxes.shape} and {scores.shape} are not (K, 4) boxes with (K,) scores")
     kept: list[int] = []
-    for i in np.argsort(-scores.astype(np.float64)):
+    for i in np.argsort(-scores):
         if all(iou(boxes[i], boxes[k]) <= thr for k in kept):
             kept.append(int(i))
     return np.array(kept, dtype=np.int64)

@@ -12,13 +12,25 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from grader.results import SCHEMA_VERSION, CheckResult, Report, SubmissionResult, TopicResult, Verdict
+from grader.results import (
+    SCHEMA_VERSION,
+    CapstoneFigure,
+    CapstoneResult,
+    CheckResult,
+    Report,
+    SubmissionResult,
+    TopicResult,
+    Verdict,
+)
 
 FILE = Path(__file__).with_name("results.schema.json")
 SIMPLE = {str: "string", bool: "boolean", float: "number", int: "integer", type(None): "null"}
 UNWRITTEN: dict[type, set[str]] = {TopicResult: {"output"}}  # fields that stay out of the report
-OPTIONAL = {"notes"}  # written where there is something to note
+OPTIONAL = {"notes", "capstone"}  # written where there is something to note, and with --capstone
 STUDENTS = {"points", "max_points"}  # absent from the hidden checks of a student's bundle
+
+
+DEFINED = (SubmissionResult, TopicResult, CheckResult, CapstoneResult, CapstoneFigure)
 
 
 def schema() -> dict[str, Any]:
@@ -31,7 +43,7 @@ def schema() -> dict[str, Any]:
         **root,
         "properties": properties,
         "required": ["schema_version", *root["required"]],
-        "$defs": {c.__name__: _object(c) for c in (SubmissionResult, TopicResult, CheckResult)},
+        "$defs": {c.__name__: _object(c) for c in DEFINED},
     }
 
 
@@ -54,6 +66,9 @@ def _type(hint: Any) -> dict[str, Any]:
     if dataclasses.is_dataclass(hint):
         return {"$ref": f"#/$defs/{hint.__name__}"}  # type: ignore[union-attr]
     if isinstance(hint, types.UnionType):
+        whole = [one for one in typing.get_args(hint) if dataclasses.is_dataclass(one)]
+        if whole:  # absent rather than null
+            return _type(whole[0])
         return {"type": [SIMPLE[one] for one in typing.get_args(hint)]}
     if typing.get_origin(hint) is tuple:
         return {"type": "array", "items": _type(typing.get_args(hint)[0])}

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from statistics import median
 
-from grader.results import CheckResult, Report, SubmissionResult, TopicResult, Verdict
+from grader.results import CapstoneResult, CheckResult, Report, SubmissionResult, TopicResult, Verdict
 from grader.text import printable, words_of
 
+HINT = "hint: "  # how a line of a message begins that is the same for all checks of a function
+MAX_LINES = 3000  # characters of a message of several lines, each of which is bounded
 Paint = Callable[[str, str], str]  # (text, colour) -> text
 MARKS = {
     Verdict.PASS: "ok", Verdict.WRONG: "wrong", Verdict.ERROR: "error", Verdict.MISSING: "missing",
@@ -59,6 +61,8 @@ def _class_line(result: SubmissionResult, width: int, paint: Paint) -> str:
     absent = [t for t in result.topics if t.file is None and not t.faults]
     counts = Counter(c.verdict for t in result.topics if t not in absent for c in t.checks)
     words = [f"{n} {MARKS[v]}" for v, n in counts.items() if v is not Verdict.PASS]
+    missed = [t.topic for t in result.topics if t.capstone and not t.capstone.reached]
+    words += [f"capstone not reached: {', '.join(missed)}"] if missed else []
     words += [f"{len(absent)} of {len(result.topics)} topics not handed in"] if absent else []
     colour = "magenta" if result.faults else "green" if not words else "red"
     return (
@@ -87,16 +91,33 @@ def _one(result: SubmissionResult, paint: Paint, verbose: bool) -> Iterator[str]
 
 def _topic(topic: TopicResult, paint: Paint, verbose: bool) -> Iterator[str]:
     yield paint(f"{topic.topic}: {points(topic.points)} of {points(topic.max_points)}", "bold")
+    if topic.capstone:
+        yield from _capstone(topic.capstone, paint)
     missing = [c for c in topic.checks if c.verdict is Verdict.MISSING]
+    told: set[str] = set()
     if verbose:
         for check in topic.checks:
-            yield from _check(check, paint)
+            yield from _check(check, paint, told)
     else:
         for group in _by_cause(topic):
-            yield from _group(group, paint)
+            yield from _group(group, paint, told)
     if missing and not verbose:
         names = dict.fromkeys(c.function for c in missing)
         yield f"  {paint('missing', 'yellow')}  {len(missing)} checks of what is not written yet: {', '.join(names)}"
+
+
+def _capstone(capstone: CapstoneResult, paint: Paint) -> Iterator[str]:
+    mark = paint(f"{'ok' if capstone.reached else 'wrong':<9}", "green" if capstone.reached else "red")
+    yield f"  {mark}capstone: {'gate reached' if capstone.reached else 'gate not reached'}  ({_worth(capstone)})"
+    for f in capstone.figures:
+        value = "not a number" if f.value is None else f"{f.value:.4g}"
+        yield f"           {f.name}: {value} (gate {f.low:g} to {f.high:g}{'' if f.reached else ': not reached'})"
+    for line in words_of(capstone.message).splitlines():
+        yield f"           {line}"
+
+
+def _worth(capstone: CapstoneResult) -> str:
+    return f"{points(capstone.points)}/{points(capstone.max_points)}"
 
 
 def _by_cause(topic: TopicResult) -> list[list[CheckResult]]:
@@ -109,35 +130,46 @@ def _by_cause(topic: TopicResult) -> list[list[CheckResult]]:
     return list(groups.values())
 
 
-def _group(group: list[CheckResult], paint: Paint) -> Iterator[str]:
+def _group(group: list[CheckResult], paint: Paint, told: set[str]) -> Iterator[str]:
     """The first check of a group in full, the others by title."""
-    yield from _check(group[0], paint)
+    yield from _check(group[0], paint, told)
     if len(group) > 1:
         lost = points(sum((c.max_points or 0) - (c.points or 0) for c in group))
         units = ", ".join(dict.fromkeys(c.function for c in group))
         yield f"           the same in {len(group) - 1} more checks of {units} ({lost} points in all; -v lists them)"
 
 
-def _check(check: CheckResult, paint: Paint) -> Iterator[str]:
+def _check(check: CheckResult, paint: Paint, told: set[str]) -> Iterator[str]:
+    """A check with what is known of it; a hint is `told` once a topic."""
     mark = paint(f"{MARKS[check.verdict]:<9}", COLOURS.get(check.verdict, "red"))
     value = f"  ({points(check.points or 0)}/{points(check.max_points or 0)})" if check.max_points is not None else ""
     yield f"  {mark}{check.function}: {check.title}{value}"
-    for line in [*words_of(check.advice or "").splitlines(), *words_of(check.message).splitlines()]:
-        yield f"           {line}"
+    for line in [*words_of(check.advice or "").splitlines(), *words_of(check.message, MAX_LINES).splitlines()]:
+        if line not in told:
+            yield f"           {line}"
+        if line.startswith(HINT):
+            told.add(line)
 
 
 def _next_step(result: SubmissionResult, paint: Paint) -> Iterator[str]:
     """The first thing to mend, in the order of the course: what is wrong before what is missing."""
     checks = [c for t in result.topics if t.file is not None for c in t.checks]
-    wrong = [c for c in checks if c.verdict not in (Verdict.PASS, Verdict.MISSING, Verdict.SKIPPED)]
-    todo = wrong or [c for c in checks if c.verdict is Verdict.MISSING]
+    passed_over = (Verdict.PASS, Verdict.MISSING, Verdict.SKIPPED, Verdict.GRADER_FAULT)
+    wrong = [c for c in checks if c.verdict not in passed_over]
+    own = [c for c in wrong if not c.follow_through]  # what is right given earlier functions mends itself
+    todo = own or wrong or [c for c in checks if c.verdict is Verdict.MISSING]
     if todo:
         check = todo[0]
         topic = check.id.split("::")[0]
         verb = "look at" if wrong else "write"
         yield paint(f"next: {verb} {check.function or topic} in {topic}.py: {check.title}", "bold")
+    elif faults := [c for c in checks if c.verdict is Verdict.GRADER_FAULT]:
+        topic = faults[0].id.split("::")[0]
+        yield paint(f"next: nothing for the student; whoever runs the course mends the checks of {topic}", "bold")
     elif checks:
         yield paint("all checks pass", "green")
+        for topic in (t.topic for t in result.topics if t.capstone and not t.capstone.reached):
+            yield paint(f"next: grade capstone {topic} shows what its training comes to", "bold")
     elif result.topics:
         yield paint(
             f"next: write {result.topics[0].topic}.py; its stub is exercises/{result.topics[0].topic}.py", "bold"

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from grader.worker.kernel import no_new_privileges, proved, refused, syscall
+from grader.worker.kernel import Call, make, no_new_privileges, prepared, prepared_syscall, proved, refused, syscall
 
 RULESET_FLOOR = 100  # the ruleset's descriptor lies above the numbers a worker's pipes are moved through
 READ_FILE, READ_DIR = 1 << 2, 1 << 3
@@ -99,8 +99,10 @@ def _landlock_holds(ruleset: Ruleset) -> bool:
     return refused(lambda: os.listdir("/"), errno.EACCES)
 
 
-def enforce(ruleset: Ruleset | None) -> None:
+def enforce(ruleset: Ruleset) -> None:
+    make(calls(ruleset))
+
+
+def calls(ruleset: Ruleset) -> list[Call]:
     """Each worker gets a domain of its own, so that two of them can neither trace nor signal each other."""
-    if ruleset:
-        syscall("landlock_restrict_self", ruleset.descriptor, 0)
-        os.close(ruleset.descriptor)
+    return [prepared_syscall("landlock_restrict_self", ruleset.descriptor, 0), prepared("close", ruleset.descriptor)]

@@ -17,40 +17,45 @@ FIRST = 1 << 16  # most requests are small, and a read sets aside as much memory
 
 def read_frame(fd: int) -> tuple[dict[str, Any], list[np.ndarray]]:
     """The next request; ends the process when the judge has closed its end."""
-    data = _read(fd, bytearray(), wire.HEAD.size)
+    data: Any = _read(fd, FIRST)
+    while len(data) < wire.HEAD.size:
+        data += _read(fd, FIRST)
     header, body = wire.parse_head(data[: wire.HEAD.size], wire.MAX_REQUEST)
-    data = _read(fd, data, wire.HEAD.size + header + body)
-    return wire.parse(header, memoryview(data)[wire.HEAD.size :], writable=True)
+    size = wire.HEAD.size + header + body
+    if len(data) < size:
+        data = bytearray(data)
+        while len(data) < size:
+            data += _read(fd, CHUNK)
+    return wire.parse(header, memoryview(data)[wire.HEAD.size :], writable=False)  # what is handed on is copied
 
 
-def _read(fd: int, data: bytearray, size: int) -> bytearray:
-    """Read until there are `size` bytes; a judge sends one frame at a time, so none is read too far."""
-    while len(data) < size:
-        part = os.read(fd, CHUNK if len(data) >= FIRST else FIRST)
-        if not part:
-            os._exit(0)
-        data += part
+def _read(fd: int, most: int) -> bytes:
+    """The next bytes; a judge sends one frame at a time, so none is read too far."""
+    data = os.read(fd, most)
+    if not data:
+        os._exit(0)
     return data
 
 
 def write_frame(fd: int, parts: list[Any]) -> None:
     """One write for a small frame: each write wakes the judge."""
-    if len(parts) > 1 and sum(memoryview(part).nbytes for part in parts) < CHUNK:
+    if len(parts) > 1 and sum(map(len, parts)) < CHUNK:  # each part is bytes or flat
         parts = [b"".join(parts)]
     for part in parts:
-        view = memoryview(part).cast("B")
+        view = memoryview(part)
         while view.nbytes:
             view = view[os.write(fd, view[:CHUNK]) :]
 
 
-def run(request_fd: int, reply_fd: int) -> None:
-    """Say hello, then answer requests until the judge is gone."""
+def run(request_fd: int, reply_fd: int, module: Any = None) -> None:
+    """Say hello, then answer requests until the judge is gone: about a module, or about the one that it loads."""
 
     def ask(parts: list[Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
         write_frame(reply_fd, parts)
         return read_frame(request_fd)
 
     server = Server(ask)
+    server.module = module
     write_frame(reply_fd, wire.pack({"kind": "hello"}))
     while True:
         write_frame(reply_fd, server.handle(*read_frame(request_fd)))

@@ -1,8 +1,9 @@
 """The walls around a worker: what a student's program may reach of the machine that grades it.
 
 `prepare` runs once, in the zygote: it finds out by trying which walls this machine can raise and builds them
-before any fork as far as possible. `confine` runs in each forked child and raises them; the steps stand below
-in the order in which they are taken. Standard library and ctypes only, no root, no namespace, no helper.
+before any fork, down to a list of calls with their arguments. `confine` runs in each forked child and makes these
+calls; the steps stand below in the order in which they are taken. Standard library and ctypes only, no root, no
+namespace, no helper.
 What each wall stops, and what none of them stops, is told in docs/security.md.
 """
 
@@ -11,11 +12,24 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from grader.worker import seatbelt
-from grader.worker.kernel import LINUX, NUMBERS, POSIX, no_new_privileges, prctl, proved, read_status, syscall
+from grader.worker.kernel import (
+    LINUX,
+    NUMBERS,
+    POSIX,
+    PR_SET_NO_NEW_PRIVS,
+    Call,
+    make,
+    prctl,
+    prepared,
+    prepared_syscall,
+    proved,
+    read_status,
+    syscall,
+)
 
 if POSIX:
     import resource
@@ -28,7 +42,7 @@ WALLS = frozenset({
     "sealing", "seccomp", "seatbelt",
 })  # fmt: skip
 FIRST_FREE = 5  # 0 nothing to read, 1 output, 2 errors, 3 requests, 4 replies
-OPEN_FILES_NEEDED, MOST_DESCRIPTORS = 128, 65536
+OPEN_FILES_NEEDED, MOST_DESCRIPTORS, LAST_DESCRIPTOR = 128, 65536, 0x7FFFFFFF
 
 
 @dataclass(frozen=True)
@@ -38,14 +52,14 @@ class Walls:
     level: str  # strong | sealed | limited | accident-only
     parent: int  # the zygote
     without: frozenset[str] = frozenset()
-    has_terminal: bool = True
-    has_capabilities: bool = False
     limits: "_Limits | None" = None
     spare_user: "_SpareUser | None" = None
     ruleset: "landlock.Ruleset | None" = None
     program: "seccomp.Program | None" = None
     sealed: bool = False  # files cannot be opened at all: for want of Landlock, seccomp denies every open
     seatbelt: bytes | None = None
+    separation: tuple[Call, ...] = ()  # what a forked child does first
+    confinement: tuple[Call, ...] = ()  # what every worker does
 
     def describe(self) -> dict[str, str]:
         """One line for each thing that is walled off, saying what holds here."""
@@ -85,18 +99,39 @@ def prepare(
     ruleset = None if "landlock" in without else landlock.build(readable, listable, _landlock_abi)
     sealed = ruleset is None and "sealing" not in without
     program = None if "seccomp" in without else seccomp.build(sealed)
-    return Walls(
+    walls = Walls(
         level=_level(ruleset is not None, program is not None, sealed),
         parent=os.getpid(),
         without=without,
-        has_terminal=_has_terminal(),
-        has_capabilities=int(status.get("CapPrm", "1"), 16) != 0,
         limits=_plan_limits(status, own_user=spare_user is not None and spare_user.first is not None),
         spare_user=spare_user,
         ruleset=ruleset,
         program=program,
         sealed=sealed and program is not None,
     )
+    return _ready(walls, has_capabilities=int(status.get("CapPrm", "1"), 16) != 0)
+
+
+def _ready(walls: Walls, has_capabilities: bool) -> Walls:
+    """The walls with all their calls, in the order in which they have to be made."""
+    separation: dict[str, list[Call]] = {
+        "session": _leave_group(),
+        "parent-death": _die_with(walls.parent),
+        "descriptors": _close_descriptors(walls.ruleset),
+    }
+    confinement: dict[str, list[Call]] = {
+        "identity": _leave_root(walls),
+        "capabilities": _drop_capabilities(has_capabilities),
+        "dumpable": [prepared("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)] if LINUX else [],
+        "no-new-privileges": [prepared("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)] if LINUX else [],
+        "rlimits": walls.limits.calls() if walls.limits else [],
+        "landlock": landlock.calls(walls.ruleset) if walls.ruleset else [],
+        "seccomp": walls.program.calls() if walls.program else [],
+        "seatbelt": [("seatbelt", seatbelt.enforce, (walls.seatbelt,))],
+    }
+    kept = [[call for wall, calls in steps.items() if wall not in walls.without for call in calls]
+            for steps in (separation, confinement)]  # fmt: skip
+    return replace(walls, separation=tuple(kept[0]), confinement=tuple(kept[1]))
 
 
 def _level(guards_files: bool, guards_calls: bool, sealed: bool) -> str:
@@ -112,51 +147,27 @@ def confine(walls: Walls, *, memory_bytes: int, cpu_seconds: int) -> None:
 
     A step that fails raises OSError; the caller then ends the process and runs no student's code in the open.
     """
-    if not POSIX:
-        return
-    _raise(walls, {
-        "session": lambda: _leave_group(walls.has_terminal),
-        "parent-death": lambda: die_with_parent(walls.parent),
-        "descriptors": lambda: _close_descriptors(walls.ruleset),
-    })  # fmt: skip
+    make(walls.separation)
     confine_spawned(walls, memory_bytes=memory_bytes, cpu_seconds=cpu_seconds)
 
 
 def confine_spawned(walls: Walls, *, memory_bytes: int, cpu_seconds: int) -> None:
     """The same for a worker that was started as a process of its own and has called `prepare` itself."""
-    if not POSIX:
-        return
-    _raise(walls, {
-        "identity": lambda: _leave_root(walls),
-        "capabilities": lambda: _drop_capabilities(walls.has_capabilities),
-        "dumpable": protect_judge,
-        "no-new-privileges": no_new_privileges,
-        "rlimits": lambda: _limit_resources(walls.limits, memory_bytes, cpu_seconds),
-        "landlock": lambda: landlock.enforce(walls.ruleset),
-        "seccomp": lambda: seccomp.enforce(walls.program),
-        "seatbelt": lambda: seatbelt.enforce(walls.seatbelt),
-    })  # fmt: skip
-
-
-def _raise(walls: Walls, steps: dict[str, Callable[[], None]]) -> None:
-    for wall, step in steps.items():
-        if wall not in walls.without:
-            step()
+    if walls.limits:
+        walls.limits.fill_in(memory_bytes, cpu_seconds)
+    make(walls.confinement)
 
 
 # ---- 1 to 3: session, parent, descriptors ------------------------------------------------------------------
 
 
-def _leave_group(has_terminal: bool) -> None:
+def _leave_group() -> list[Call]:
     """A process group of its own, and no terminal to push keystrokes into.
 
     A new session only where there is a terminal to leave: Linux gives each session a processor share of its own
     (autogroup), and on a busy machine moving into one takes several milliseconds.
     """
-    if has_terminal:
-        os.setsid()
-    else:
-        os.setpgid(0, 0)
+    return [prepared("setsid") if _has_terminal() else prepared("setpgid", 0, 0)]
 
 
 def _has_terminal() -> bool:
@@ -172,25 +183,38 @@ def die_with_parent(parent: int | None = None) -> None:
     if not LINUX:
         return
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if parent is not None and os.getppid() != parent:
+    if parent is not None:
+        _end_if_orphaned(parent)
+
+
+def _die_with(parent: int) -> list[Call]:
+    """The same for a child: the signal alone would miss a parent that died before it was asked for."""
+    if not LINUX:
+        return []
+    return [prepared("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), ("parent", _end_if_orphaned, (parent,))]
+
+
+def _end_if_orphaned(parent: int) -> None:
+    if os.getppid() != parent:
         os._exit(1)
 
 
-def _close_descriptors(ruleset: "landlock.Ruleset | None") -> None:
+def _close_descriptors(ruleset: "landlock.Ruleset | None") -> list[Call]:
     """Close what came with the fork, other workers' pipes too; the ruleset is closed after its use."""
-    kept = [ruleset.descriptor] if ruleset else []
-    for first, last in _gaps(FIRST_FREE, kept):
-        try:
-            syscall("close_range", first, last, 0)
-        except OSError:  # Linux before 5.9, macOS
-            os.closerange(first, min(last, MOST_DESCRIPTORS, _hard_limit("NOFILE")) + 1)
+    gaps = _gaps(FIRST_FREE, [ruleset.descriptor] if ruleset else [])
+    try:
+        syscall("close_range", LAST_DESCRIPTOR, LAST_DESCRIPTOR, 0)
+    except OSError:  # Linux before 5.9, macOS
+        most = min(MOST_DESCRIPTORS, _hard_limit("NOFILE"))
+        return [("descriptors", os.closerange, (first, min(last, most) + 1)) for first, last in gaps]
+    return [prepared_syscall("close_range", first, last, 0) for first, last in gaps]
 
 
 def _gaps(first: int, kept: Iterable[int]) -> Iterable[tuple[int, int]]:
     for number in sorted(kept):
         yield first, number - 1
         first = number + 1
-    yield first, 0x7FFFFFFF
+    yield first, LAST_DESCRIPTOR
 
 
 def _make_room_for_descriptors() -> None:
@@ -260,22 +284,29 @@ def _first_private(paths: Sequence[str]) -> str:
     return next(path for path in paths if not is_open(path))
 
 
-def _leave_root(walls: Walls) -> None:
+def _leave_root(walls: Walls) -> list[Call]:
     """Become a user who owns nothing. The kernel then forgets the parent-death signal, so set it again."""
     if walls.spare_user is None or walls.spare_user.first is None:
-        return
-    _become(walls.spare_user.number())
-    if "parent-death" not in walls.without:
-        die_with_parent(None if walls.parent == os.getpid() else walls.parent)
+        return []
+    again = [] if "parent-death" in walls.without else [("parent-death", _die_again, (walls.parent,))]
+    return [("identity", _become_spare_user, (walls.spare_user,)), *again]
 
 
-def _drop_capabilities(has_some: bool) -> None:
+def _become_spare_user(spare_user: _SpareUser) -> None:
+    _become(spare_user.number())
+
+
+def _die_again(parent: int) -> None:
+    die_with_parent(None if parent == os.getpid() else parent)
+
+
+def _drop_capabilities(has_some: bool) -> list[Call]:
     """Root has dangerous powers even in a container; without capabilities user 0 is an ordinary user.
 
     The bounding set may stay as it is: after `no_new_privs` no program started later gains what is given up.
     """
-    if has_some:
-        syscall("capset", ctypes.addressof(CAPABILITY_HEADER), ctypes.addressof(NO_CAPABILITIES))
+    given_up = (ctypes.addressof(CAPABILITY_HEADER), ctypes.addressof(NO_CAPABILITIES))
+    return [prepared("capset", *given_up)] if has_some and LINUX else []
 
 
 # ---- 6: no memory for others to read, no new privileges ----------------------------------------------------
@@ -297,6 +328,7 @@ def subreaper() -> None:
 
 GIGABYTE, MEGABYTE = 1 << 30, 1 << 20
 UNLIMITED = sys.maxsize
+RLIM_T = ctypes.c_uint64 if sys.platform == "darwin" else ctypes.c_ulong
 MOST_THREADS = 256  # counted for each user, hence only of use where a worker has a user of its own
 FIXED_LIMITS = {"CORE": 0, "FSIZE": 0, "NOFILE": 64, "MEMLOCK": 0, "MSGQUEUE": 0, "STACK": 64 * MEGABYTE}
 
@@ -306,6 +338,12 @@ def _hard_limit(name: str) -> int:
     number = getattr(resource, f"RLIMIT_{name}", None)
     hard = 0 if number is None else resource.getrlimit(number)[1]
     return UNLIMITED if hard == resource.RLIM_INFINITY else hard
+
+
+class _Pair(ctypes.Structure):
+    """struct rlimit: the soft and the hard limit."""
+
+    _fields_ = (("soft", RLIM_T), ("hard", RLIM_T))
 
 
 @dataclass(frozen=True)
@@ -318,6 +356,27 @@ class _Limits:
     most_data: int
     most_size: int
     most_seconds: int
+    pairs: dict[int, _Pair] = field(default_factory=dict)  # number -> the limit, where the call looks for it
+
+    def calls(self) -> list[Call]:
+        """One for each limit; those that vary are filled in by the child."""
+        self.pairs.update({number: _Pair(value, value) for number, value in self.fixed})
+        varying = (self.data_now is not None, "DATA"), (self.size_now is not None, "AS"), (True, "CPU")
+        self.pairs.update({getattr(resource, f"RLIMIT_{name}"): _Pair() for known, name in varying if known})
+        return [prepared("setrlimit", number, ctypes.addressof(pair)) for number, pair in self.pairs.items()]
+
+    def fill_in(self, memory_bytes: int, cpu_seconds: int) -> None:
+        """Private data is limited tightly, address space loosely: most of what threads take is only reserved."""
+        if self.data_now is not None:
+            self._set(resource.RLIMIT_DATA, self.data_now + memory_bytes, self.most_data)
+        if self.size_now is not None:
+            self._set(resource.RLIMIT_AS, self.size_now + 2 * memory_bytes + GIGABYTE, self.most_size)
+        # at the limit of CPU time comes a signal, which can be caught; a second later the end
+        self._set(resource.RLIMIT_CPU, cpu_seconds, self.most_seconds, later=1)
+
+    def _set(self, number: int, value: int, most: int, later: int = 0) -> None:
+        pair = self.pairs[number]
+        pair.soft, pair.hard = min(value, most), min(value + later, most)
 
 
 def _plan_limits(status: dict[str, str], own_user: bool) -> _Limits:
@@ -333,24 +392,6 @@ def _plan_limits(status: dict[str, str], own_user: bool) -> _Limits:
     return _Limits(tuple(fixed), resident if data is None else data, size, *ceilings)
 
 
-def _limit_resources(limits: _Limits | None, memory_bytes: int, cpu_seconds: int) -> None:
-    """Private data is limited tightly, address space loosely: most of what threads take is only reserved."""
-    if limits is None:
-        return
-    for number, value in limits.fixed:
-        resource.setrlimit(number, (value, value))
-    if limits.data_now is not None:
-        data = min(limits.data_now + memory_bytes, limits.most_data)
-        resource.setrlimit(resource.RLIMIT_DATA, (data, data))
-    if limits.size_now is not None:
-        size = min(limits.size_now + 2 * memory_bytes + GIGABYTE, limits.most_size)
-        resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    seconds = min(
-        cpu_seconds, limits.most_seconds
-    )  # then a signal, which can be caught; a second later the end
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, min(cpu_seconds + 1, limits.most_seconds)))
-
-
 # ---- macOS: Seatbelt ---------------------------------------------------------------------------------------
 
 
@@ -360,7 +401,8 @@ def _prepare_macos(readable: Sequence[str], listable: Sequence[str], without: fr
     held = "seatbelt" not in without and proved(lambda: seatbelt.holds(profile))
     level = "limited" if held else "accident-only"
     limits = _plan_limits({}, own_user=False)
-    return Walls(level, os.getpid(), without, limits=limits, seatbelt=profile if held else None)
+    walls = Walls(level, os.getpid(), without, limits=limits, seatbelt=profile if held else None)
+    return _ready(walls, has_capabilities=False)
 
 
 # ---- what holds, in words ----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from grader.worker.kernel import MACHINE, no_new_privileges, proved, refused, syscall
+from grader.worker.kernel import MACHINE, Call, make, no_new_privileges, prepared_syscall, proved, refused
 from grader.worker.syscalls import AUDIT_ARCH, TABLES
 
 ALLOWED = """
@@ -54,6 +54,7 @@ PRCTL_OPTIONS = (15, 16, 3, 21, 23, 27, 39, 51, 0x53564D41)
 
 SECCOMP_SET_MODE_FILTER, SPECULATION_ALLOWED = 1, 4
 LOAD, JUMP, JUMP_IF_EQUAL, JUMP_IF_AT_LEAST, JUMP_IF_BITS, RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x06
+TESTS = (JUMP_IF_EQUAL, JUMP_IF_AT_LEAST, JUMP_IF_BITS)
 CALL_NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # offsets of what a filter is shown
 X32_BIT = 0x40000000
 FARTHEST_SKIP = 255  # instructions that a test can skip by itself
@@ -93,10 +94,20 @@ class Program:
         offset, size = _Instruction.value.offset, ctypes.sizeof(_Instruction)
         self.pid_slots = [ctypes.c_uint32.from_buffer(self.instructions, place * size + offset) for place in places]
 
-    def install(self) -> None:
+    def fill_in(self) -> None:
+        """The number of this process, which may signal itself and no other."""
+        own = os.getpid()
         for slot in self.pid_slots:
-            slot.value = os.getpid()
-        syscall("seccomp", SECCOMP_SET_MODE_FILTER, SPECULATION_ALLOWED, ctypes.addressof(self.header))
+            slot.value = own
+
+    def calls(self) -> list[Call]:
+        header = ctypes.addressof(self.header)
+        install = prepared_syscall("seccomp", SECCOMP_SET_MODE_FILTER, SPECULATION_ALLOWED, header)
+        return [("own pid", self.fill_in, ()), install]
+
+    def install(self) -> None:
+        """Last, for it also shuts the doors by which the other walls were raised."""
+        make(self.calls())
 
 
 def deny(number: int) -> Step:
@@ -154,7 +165,7 @@ def assemble(machine: str, sealed: bool) -> list[Step]:
     steps += [(LOAD, CALL_NUMBER, 0, 0)]
     if machine == "x86_64":
         steps += [(JUMP_IF_AT_LEAST, X32_BIT, 0, 1), KILL]
-    return steps + _search(_ranges(machine, sealed))
+    return _with_shared_ends(steps + _search(_ranges(machine, sealed)))
 
 
 def _ranges(machine: str, sealed: bool) -> list[tuple[int, list[Step]]]:
@@ -177,6 +188,58 @@ def _search(ranges: list[tuple[int, list[Step]]]) -> list[Step]:
     return [(JUMP_IF_AT_LEAST, start, 0, 1), (JUMP, len(lower), 0, 0), *lower, *upper]
 
 
+def _with_shared_ends(steps: list[Step]) -> list[Step]:
+    """The same program with each kind of return but once, at its end, as far as a test can skip: half the length.
+
+    The kernel compiles the filter anew for every worker, so its length is time.
+    """
+    ends = sorted({step for step in steps if step[0] == RETURN})
+    shared = {end: len(steps) + place for place, end in enumerate(ends)}
+    goals = [
+        tuple(shared.get(steps[goal], goal) for goal in after) if step[0] in TESTS else after
+        for step, after in zip(steps, _goals(steps), strict=True)
+    ]
+    shorter = _without_the_unreached(steps + ends, goals + [()] * len(ends))
+    farthest = max(max(step[2:]) for step in shorter)
+    return shorter if farthest <= FARTHEST_SKIP else steps
+
+
+def _goals(steps: list[Step]) -> list[tuple[int, ...]]:
+    """Where each step may go on, as places in the program."""
+    found: list[tuple[int, ...]] = []
+    for place, (code, value, if_true, if_false) in enumerate(steps):
+        after = place + 1
+        found.append(
+            () if code == RETURN else (after + value,) if code == JUMP
+            else (after + if_true, after + if_false) if code in TESTS else (after,)
+        )  # fmt: skip
+    return found
+
+
+def _reached(goals: list[tuple[int, ...]]) -> set[int]:
+    """All that can be reached from the start; a program only ever goes forward."""
+    found = {0}
+    for place, after in enumerate(goals):
+        if place in found:
+            found.update(after)
+    return found
+
+
+def _without_the_unreached(steps: list[Step], goals: list[tuple[int, ...]]) -> list[Step]:
+    places = sorted(_reached(goals))
+    new = {old: place for place, old in enumerate(places)}
+    made = []
+    for old in places:
+        (code, value, _, _), skips = steps[old], [new[goal] - new[old] - 1 for goal in goals[old]]
+        if code == JUMP:
+            made.append((code, skips[0], 0, 0))
+        elif code in TESTS:
+            made.append((code, value, skips[0], skips[1]))
+        else:
+            made.append(steps[old])
+    return made
+
+
 def build(sealed: bool) -> Program | None:
     """None where this kernel, or a filter around us, does not take one."""
     if MACHINE not in TABLES:
@@ -188,11 +251,5 @@ def build(sealed: bool) -> Program | None:
 def _seccomp_holds(program: Program) -> bool:
     """Making a folder that exists is called a read-only file system by the filter alone."""
     no_new_privileges()
-    enforce(program)
+    program.install()
     return refused(lambda: os.mkdir("/"), errno.EROFS)
-
-
-def enforce(program: Program | None) -> None:
-    """Last, for it also shuts the doors by which the other walls were raised."""
-    if program:
-        program.install()

@@ -5,12 +5,14 @@ Everything here runs beside hostile code and is believed by nobody: it can only 
 
 from __future__ import annotations
 
+import base64
 import builtins
 import dataclasses
 import errno
 import importlib
 import itertools
 import linecache
+import marshal
 import operator
 import random
 import socket
@@ -27,6 +29,7 @@ from grader import wire
 
 ORIGIN = "<submission>/"
 MAX_ERROR_TEXT = 2000
+NO_SEED = np.random.SeedSequence(0)  # of a generator whose state is set at once
 MAX_PATHS, MAX_PATH = 100, 200  # of arguments that were changed or share memory, and characters of each
 MAX_WORK = 100_000  # for deciding whether two strided arrays share memory
 OPERATORS: dict[str, Callable[..., Any]] = {
@@ -65,6 +68,15 @@ def load_module(files: dict[str, str], main: str, imports: list[str], banned: li
     sys.modules[main] = module  # dataclasses and typing look their module up here
     exec(compile(source, filename, "exec", dont_inherit=True), module.__dict__)
     return module
+
+
+def seed_globals(seed: int) -> None:
+    """Give the global random states a known beginning, so that what draws from them is the same in every run."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.default_generator.manual_seed(seed)
 
 
 def _guarded_import(main: str, imports: list[str]) -> Callable[..., Any]:
@@ -255,15 +267,16 @@ class Server:
         self.kept: dict[int, Any] = {}
         self.last = 0
         self.request = ""
-        self.helpers: dict[str, Callable[..., Any]] = {}
+        self.helpers: dict[int, Callable[..., Any]] = {}
         self.origins: tuple[str, ...] = (ORIGIN,)  # where the submission's own code comes from
         self.classes: set[type] = set()  # classes a check has made objects of: those stay here, dataclasses too
 
     def handle(self, message: dict[str, Any], arrays: list[np.ndarray]) -> list[Any]:
         """The frame that answers a request."""
         outer, self.request = self.request, message["id"]
-        if message.get("forget"):
+        if "check" in message:  # a new one begins; the number is its own
             self.kept.clear()
+            seed_globals(message["check"])
         try:
             return self._pack(ACTIONS[message["kind"]](self, message, arrays))
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are the student's too
@@ -307,9 +320,9 @@ class Server:
 
     def replace(self, name: str, value: Any) -> None:
         """Put another implementation in the submission's place of `name`; its frames count as the submission's."""
-        code = getattr(value, "__code__", None) or getattr(getattr(value, "__init__", None), "__code__", None)
-        if code is not None:
-            self.origins += (code.co_filename,)
+        own = vars(value).values() if isinstance(value, type) else [value]  # what a class inherits is not its own
+        codes = [f.__code__ for f in own if isinstance(f, types.FunctionType)]
+        self.origins += tuple({code.co_filename for code in codes})
         setattr(self.module, name, value)
 
     # names for objects that stay here
@@ -349,9 +362,44 @@ class Server:
                 message, arrays = self.ask(self.handle(message, arrays))
             if message["kind"] == "failed":
                 raise RuntimeError(message["text"])
-            return wire.Decoder(arrays, self.special([])).decode(message["value"])
+            return wire.Decoder([_copy(a) for a in arrays], self.special([])).decode(message["value"])
 
         return callback
+
+    def give(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        """Put the judge's answers in the place of these functions of the submission; classes stay what they are."""
+        for name in message["names"]:
+            own = vars(self.module).get(name)
+            if not isinstance(own, type):
+                setattr(self.module, name, self._given(name, own))
+        return None, {}
+
+    def _given(self, name: str, own: Any) -> Callable[..., Any]:
+        def given(*args: Any, **kwargs: Any) -> Any:
+            generators: list[np.random.Generator] = []
+            encoder = wire.Encoder(_data_alone(generators))
+            try:
+                nodes = {"args": encoder.encode(list(args)), "kwargs": encoder.encode(kwargs)}
+            except wire.WireError:  # no data, or more than a message holds
+                return self._own(name, own)(*args, **kwargs)
+            if any(_is_tensor(leaf) and leaf.requires_grad for _, leaf in leaves((args, kwargs), "")):
+                return self._own(name, own)(*args, **kwargs)  # an answer from outside would cut the graph
+            states = [g.bit_generator.state for g in generators]
+            question = {"kind": "callback", "id": self.request, "given": name, "generators": states, **nodes}
+            message, arrays = self.ask(wire.pack(question, encoder))
+            for generator, state in zip(generators, message.get("generators", ()), strict=False):
+                generator.bit_generator.state = state
+            if message["kind"] == "failed":
+                raise getattr(builtins, message["error"])(message["text"])
+            return wire.Decoder(arrays, self.special([])).decode(message["value"])
+
+        given.__name__ = given.__qualname__ = name
+        return given
+
+    def _own(self, name: str, own: Any) -> Any:
+        if own is None:
+            raise MissingName(f"{self.module.__name__}.py has no '{name}'")
+        return own
 
     # requests
 
@@ -378,6 +426,7 @@ class Server:
     def load(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
         (files,), _, _ = self._arguments(message, arrays)
         texts = {name: data.decode("utf-8", "surrogatepass") for name, data in files.items()}
+        seed_globals(0)
         self.module = load_module(texts, message["main"], message["imports"], message["banned"])
         return None, {}
 
@@ -422,17 +471,18 @@ class Server:
         return list(itertools.islice(iterable, message["count"])), {}
 
     def helper(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        source, name = message["source"], message["name"]
-        if source not in self.helpers:
+        number = message["helper"]
+        if "code" in message:  # the judge's own, compiled there once for all workers
             scope: dict[str, Any] = {"np": np, "torch": sys.modules.get("torch"), "submission": self.module}
-            exec(compile(source, "<check>", "exec", dont_inherit=True), scope)
-            self.helpers[source] = scope[name]
+            exec(marshal.loads(base64.b64decode(message["code"])), scope)
+            self.helpers[number] = scope[message["name"]]
         args, kwargs, _ = self._arguments(message, arrays)
-        return self.helpers[source](*args, **kwargs), {"keep": bool(message.get("keep"))}
+        return self.helpers[number](*args, **kwargs), {"keep": bool(message.get("keep"))}
 
 
 ACTIONS: dict[str, Callable[[Server, dict[str, Any], list[np.ndarray]], tuple[Any, dict[str, Any]]]] = {
     "load": Server.load,
+    "give": Server.give,
     "call": Server.call,
     "get": Server.get,
     "set": Server.set,
@@ -440,6 +490,19 @@ ACTIONS: dict[str, Callable[[Server, dict[str, Any], list[np.ndarray]], tuple[An
     "take": Server.take,
     "helper": Server.helper,
 }
+
+
+def _data_alone(generators: list[np.random.Generator]) -> Callable[[Any], Any]:
+    """For an encoder: generators cross by their states, anything else that is not data is refused."""
+
+    def special(value: Any) -> Any:
+        if not isinstance(value, np.random.Generator) or _generator_state(value) is None:
+            raise wire.WireError("not data")
+        if not any(g is value for g in generators):
+            generators.append(value)
+        return {"g": next(i for i, g in enumerate(generators) if g is value)}
+
+    return special
 
 
 def _copy(array: np.ndarray) -> np.ndarray:
@@ -452,7 +515,7 @@ def _copy(array: np.ndarray) -> np.ndarray:
 
 
 def _generator(state: dict[str, Any]) -> np.random.Generator:
-    generator = np.random.Generator(np.random.PCG64(0))
+    generator = np.random.Generator(np.random.PCG64(NO_SEED))
     generator.bit_generator.state = state
     return generator
 

@@ -1,4 +1,4 @@
-"""Double fork + setsid to outlive the kill of the process group (ends after 20 s)."""
+"""Double fork + setsid to outlive the kill of the process group (ends after 2 min)."""
 # against: optimizers.sgd
 # walls: seccomp
 # seen: survivor
@@ -11,7 +11,7 @@ def {{FUNC}}(*args, **kwargs):
     except OSError as e: _say(False, e); return None
     if pid == 0:
         os.setsid()
-        if os.fork() == 0: time.sleep(20)
+        if os.fork() == 0: time.sleep(120)
         os._exit(0)
     os.waitpid(pid, 0)
     _say(True)

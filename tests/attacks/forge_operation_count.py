@@ -1,7 +1,6 @@
 """Stops the counting of its bytecodes and reports that it took none."""
 # against: optimizers.sgd
-# worth: 1
-# by design: the count is the worker's own word: it can win the checks about it with right values, and no other
+# by design: the count is the worker's own word, so it could win the check about it, but for right values alone
 import gc, json, os, struct, sys
 def _server():
     frame = sys._getframe(1)

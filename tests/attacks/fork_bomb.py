@@ -1,4 +1,4 @@
-"""Forks in a loop (200 children at most, each ends after 20 s)."""
+"""Forks in a loop (20 children at most, each ends after 2 min)."""
 # against: optimizers.sgd
 # walls: seccomp
 # seen: survivor
@@ -11,6 +11,6 @@ def {{FUNC}}(*args, **kwargs):
         try: pid = os.fork()
         except OSError as e: _say(False, e); break
         if pid == 0:
-            time.sleep(20); os._exit(0)
+            time.sleep(120); os._exit(0)
         n += 1
     _say(n > 0, n)

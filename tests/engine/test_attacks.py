@@ -10,6 +10,8 @@ import io
 import json
 import os
 import re
+import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -17,10 +19,23 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from attacking import ROOT, SECRET, Attack, Range, all_attacks, digest, end_survivors, make_course
+from attacking import (
+    NEEDED,
+    ROOT,
+    SECRET,
+    Attack,
+    Range,
+    all_attacks,
+    digest,
+    end_survivors,
+    leftovers,
+    make_course,
+)
+from readable_python import python_for_all
 
 from grader.engine import can_fork
 from grader.environment import clean_environment
@@ -73,6 +88,39 @@ def worth(attack: Attack) -> float:
     return float(found[1]) if found else 0.0
 
 
+COUNTED = "test_cost_of_sgd"
+LOOP = """
+_right = {{FUNC}}
+def {{FUNC}}(w, *args, **kwargs):
+    for _ in range(w.size): pass
+    return _right(w, *args, **kwargs)
+"""
+FORGED_LOOP = """
+import sys
+_right = {{FUNC}}
+def _server(frame):
+    while type(frame.f_locals.get("self")).__name__ != "Server": frame = frame.f_back
+    return frame.f_locals["self"]
+def {{FUNC}}(w, *args, **kwargs):
+    server = _server(sys._getframe(1))
+    server._pack = lambda answer: type(server)._pack(server, (answer[0], answer[1] | ({"count": 99} if "count" in answer[1] else {})))
+    for _ in range(w.size): pass
+    return _right(w, *args, **kwargs)
+"""
+
+
+@pytest.mark.slow
+def test_a_forged_operation_count_wins_the_check_about_it_alone(arena: Range) -> None:
+    """A right function that loops where it should not loses one check; with a forged count not even that."""
+    named = {"honest loop": LOOP, "forged loop": FORGED_LOOP}
+    made = [Attack(n, n, "optimizers", "sgd", frozenset(), "", n, False, body) for n, body in named.items()]
+    seen = arena.run(made)
+    lost = {a.name: [c for c in seen.checks(a.name, a) if c.points < c.max_points] for a in made}
+
+    assert [(c.id, c.max_points) for c in lost["honest loop"]] == [(f"optimizers::{COUNTED}", 0.5)]
+    assert lost["forged loop"] == []
+
+
 @pytest.mark.slow
 def test_other_topics_of_the_same_submission_keep_their_points(arena: Range) -> None:
     """Whatever one file does, the student's other files are judged for themselves."""
@@ -117,37 +165,97 @@ def test_every_attack_says_what_stops_it() -> None:
 
 
 def write_class(folder: Path, attacks: list[Attack], places: dict[str, str]) -> None:
-    """A good student beside each attacker, in the order in which they are graded."""
-    good = (ROOT / "solutions" / "optimizers.py").read_text()
+    """A good student beside each attacker, in the order in which they are graded; no two files are equal."""
     for number, attack in enumerate(attacks):
+        good = (ROOT / "solutions" / f"{attack.topic}.py").read_text() + f"\n# {number}\n"
         for name, source in ((f"{number:02}-good", good), (f"{number:02}-{attack.name}", attack.source(places))):
             (folder / name).mkdir(parents=True)
-            (folder / name / "optimizers.py").write_text(source)
+            (folder / name / f"{attack.topic}.py").write_text(source)
 
 
-def command(course: Path, submit: Path, out: Path, python: str = sys.executable) -> list[str]:
-    return [python, "-I", "-B", "-m", "grader", str(submit), "-t", "optimizers", "-j", "2", "--course", str(course), "-o", str(out)]
+def command(
+    course: Path, submit: Path, out: Path, python: str = sys.executable, topic: str = "optimizers"
+) -> list[str]:
+    line = [python, "-I", "-B", "-m", "grader", str(submit), "-t", topic, "-j", "2"]
+    return [*line, "--course", str(course), "-o", str(out)]
 
 
-def judged(folder: Path, places: dict[str, str], wrap=lambda c: c, python: str = sys.executable, attacks=QUICK) -> dict:
-    """Grade a class of attackers by the command line; the report, after everything outside has been looked at."""
-    course = make_course(folder / "course")
-    write_class(folder / "submit", attacks, places)
-    before = digest(folder)
-    os.chmod(folder, 0o777)
-    line = wrap(command(course, folder / "submit", folder / "out", python))
-    ended = subprocess.run(line, capture_output=True, text=True, timeout=240, env=clean_environment(), cwd=folder)
+WATCHED = """
+import ctypes, os, pathlib, signal, subprocess, sys, time
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # orphans come here
+code = subprocess.call(sys.argv[2:])
+def children():
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]: pass
+    except ChildProcessError: return ""
+    return pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+end = time.monotonic() + 3
+while (left := children()) and time.monotonic() < end: time.sleep(0.05)
+pathlib.Path(sys.argv[1]).write_text(left)
+for pid in left.split(): os.kill(int(pid), signal.SIGKILL)
+sys.exit(code)
+"""
 
-    assert ended.returncode == 1, ended.stderr
-    written = {str(p): p.read_text() for p in (folder / "out").iterdir()}
-    assert sorted(map(os.path.basename, written)) == ["results.json", "scores.csv"]
-    assert {p: s for p, s in digest(folder).items() if p not in written} == before
-    for text in (ended.stdout, ended.stderr, *written.values()):
-        assert SECRET not in text and not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e]", text)
-    return json.loads(written[str(folder / "out" / "results.json")])
+
+@dataclass
+class Field:
+    """A folder to let a class of attackers loose in, with a listener; what they did is looked for from outside."""
+
+    folder: Path
+    listener: socket.socket
+    course: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.course = make_course(self.folder / "course")
+        os.chmod(self.folder, 0o777)
+
+    @property
+    def places(self) -> dict[str, str]:
+        named = {"CANARY": "canary", "HIDDEN_DIR": "course/tests/hidden", "PEER_DIR": "submit"}
+        named |= {"REFERENCE_FILE": "course/solutions/optimizers.py", "RESULT_FILE": "out/results.json"}
+        port = str(self.listener.getsockname()[1])
+        return {k: str(self.folder / v) for k, v in named.items()} | {"PORT": port, "SECRET_REVERSED": SECRET[::-1]}
+
+    def judged(self, attacks: list[Attack], wrap=lambda c: c, python: str = sys.executable) -> dict:
+        """Grade them by the command line; the report, once everything outside has been looked at."""
+        for name in ("submit", "out"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        write_class(self.folder / "submit", attacks, self.places)
+        before = digest(self.folder)
+        line = wrap(command(self.course, self.folder / "submit", self.folder / "out", python, attacks[0].topic))
+        survivors = self.folder.with_suffix(".survivors")
+        watched = [sys.executable, "-I", "-c", WATCHED, str(survivors), *line]
+        ended = subprocess.run(
+            watched, capture_output=True, text=True, timeout=900, env=clean_environment(), cwd=self.folder
+        )
+        assert ended.returncode == 1, ended.stderr
+        assert survivors.read_text() == "" and not self._connected() and not leftovers()
+        written = {str(p): p.read_text() for p in (self.folder / "out").iterdir()}
+        assert sorted(map(os.path.basename, written)) == ["results.json", "scores.csv"]
+        assert {p: s for p, s in digest(self.folder).items() if p not in written} == before  # no canary either
+        for text in (ended.stdout, ended.stderr, *written.values()):
+            assert SECRET not in text and not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e]", text)
+        return json.loads(written[str(self.folder / "out" / "results.json")])
+
+    def _connected(self) -> bool:
+        try:
+            self.listener.accept()[0].close()
+        except BlockingIOError:
+            return False
+        return True
 
 
-def expect_class(report: dict, attacks: list[Attack] = QUICK) -> None:
+@pytest.fixture
+def battlefield() -> Iterator[Field]:
+    """In a place that every user can reach: the folders of pytest are closed to others."""
+    with tempfile.TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as listener:
+        os.chmod(name, 0o755)
+        listener.setblocking(False)
+        Path(name, "work").mkdir()
+        yield Field(Path(name, "work"), listener)
+
+
+def expect_class(report: dict, attacks: list[Attack]) -> None:
     """Full marks for the good, none for what was attacked, and no word of the hidden inputs."""
     assert report["protection"] == "strong" and report["complete"]
     students = {s["student"]: s for s in report["submissions"]}
@@ -158,19 +266,19 @@ def expect_class(report: dict, attacks: list[Attack] = QUICK) -> None:
             continue
         attack = ATTACKS[name.partition("-")[2]]
         checks = [c for t in student["topics"] for c in t["checks"] if c["function"] == attack.function]
-        assert checks and sum(c["points"] for c in checks) == 0, name
+        assert checks and sum(c["points"] for c in checks) <= worth(attack), name
         assert not [c for c in checks if c["visibility"] == "hidden" and HIDDEN_INPUTS.search(c["message"])], name
 
 
-@pytest.fixture
-def places(tmp_path: Path) -> dict[str, str]:
-    named = {"CANARY": tmp_path / "canary", "HIDDEN_DIR": tmp_path / "course/tests/hidden", "PEER_DIR": tmp_path / "submit"}
-    named |= {"REFERENCE_FILE": tmp_path / "course/solutions/optimizers.py", "RESULT_FILE": tmp_path / "out/results.json"}
-    return {name: str(path) for name, path in named.items()} | {"PORT": "9", "SECRET_REVERSED": SECRET[::-1]}
+def expect_all_held(field: Field, wrap=lambda c: c, python: str = sys.executable) -> None:
+    """Every attack of the corpus, a class for each topic."""
+    for topic in NEEDED:
+        attacks = [a for a in ATTACKS.values() if a.topic == topic]
+        expect_class(field.judged(attacks, wrap, python), attacks)
 
 
 @pytest.fixture
-def strong(tmp_path_factory: pytest.TempPathFactory) -> None:
+def strong() -> None:
     from grader.worker import preload, sandbox
 
     if sandbox.prepare(preload.readable_roots("numpy")).level != "strong":
@@ -178,9 +286,16 @@ def strong(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.mark.usefixtures("strong")
-def test_a_class_full_of_attackers(tmp_path: Path, places: dict[str, str]) -> None:
+def test_a_class_full_of_attackers(battlefield: Field) -> None:
     """`grade submit/`: every second student attacks, the others keep full marks, and nothing shows in a report."""
-    expect_class(judged(tmp_path, places))
+    expect_class(battlefield.judged(QUICK), QUICK)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("strong")
+def test_all_attackers_in_one_class(battlefield: Field) -> None:
+    """The whole corpus as whoever runs the tests: root in CI."""
+    expect_all_held(battlefield)
 
 
 OUTER = """
@@ -200,9 +315,9 @@ runpy.run_module("grader", run_name="__main__", alter_sys=True)
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("strong")
-def test_a_class_full_of_attackers_in_a_container(tmp_path: Path, places: dict[str, str]) -> None:
+def test_all_attackers_in_a_container(battlefield: Field) -> None:
     """The same beneath an outer filter like that of Docker, where neither namespaces nor the new thread call work."""
-    expect_class(judged(tmp_path, places, lambda c: [c[0], "-I", "-B", "-c", OUTER, *c[4:]]))
+    expect_all_held(battlefield, lambda c: [c[0], "-I", "-B", "-c", OUTER, *c[4:]])
 
 
 AS_USER = """
@@ -215,36 +330,10 @@ os.execv(sys.argv[1], sys.argv[1:])
 @pytest.mark.slow
 @pytest.mark.usefixtures("strong")
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user")
-def test_a_class_full_of_attackers_as_an_ordinary_user(places: dict[str, str], tmp_path: Path) -> None:
-    """The same as a user without privileges, whose own the files of the course are."""
-    with tempfile.TemporaryDirectory() as name:  # the folders of pytest are closed to others
-        os.chmod(name, 0o755)
-        python, folder = _python_for_all(Path(name)), Path(name, "work")
-        folder.mkdir(mode=0o777)
-        as_user = [sys.executable, "-I", "-B", "-c", AS_USER]
-        here = {key: place.replace(str(tmp_path), str(folder)) for key, place in places.items()}
-        expect_class(judged(folder, here, lambda line: [*as_user, *line], str(python)))
-
-
-def _python_for_all(folder: Path) -> Path:
-    """A Python of this version that every user can run, with the packages of this one; or skip."""
-    home, site = Path("/usr/bin"), Path(sys.prefix, "lib", f"python3.{sys.version_info.minor}", "site-packages")
-    system = home / f"python3.{sys.version_info.minor}"
-    if not system.exists():
-        pytest.skip(f"needs {system}")
-    if not _for_all(site) or not _for_all(ROOT / "grader"):  # a matter of where the checkout lies, not of a program
-        pytest.skip("the packages or this checkout are not open to every user")
-    environment = folder / "python"
-    (environment / "bin").mkdir(parents=True)
-    (environment / "bin/python").symlink_to(system)
-    (environment / "pyvenv.cfg").write_text(f"home = {home}\ninclude-system-site-packages = false\n")
-    (environment / site.relative_to(sys.prefix)).parent.mkdir(parents=True)
-    (environment / site.relative_to(sys.prefix)).symlink_to(site)
-    return environment / "bin/python"
-
-
-def _for_all(path: Path) -> bool:
-    return all(p.stat().st_mode & 0o005 == 0o005 for p in (path.resolve(), *path.resolve().parents))
+def test_all_attackers_as_an_ordinary_user(battlefield: Field) -> None:
+    """The same as a user without privileges, with a Python that every user can read."""
+    python = python_for_all(battlefield.folder.parent / "python")
+    expect_all_held(battlefield, lambda line: [sys.executable, "-I", "-B", "-c", AS_USER, *line], str(python))
 
 
 # ---- files that attack before anything of them is run ------------------------------------------------------

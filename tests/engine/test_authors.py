@@ -12,7 +12,7 @@ import pytest
 from toys import ROOT, TOY
 
 from grader import plugin
-from grader.checks import Misconception
+from grader.checks import Misconception, operations
 from grader.inmemory import in_memory_session
 from grader.remote import Submission
 
@@ -278,6 +278,21 @@ def test_a_subclass_is_what_the_reference_constructs():
 
     assert s.Value(1.0).doubled().tag() == "mine"
     assert s.Value(1.0).made() == "mine"
+
+
+def test_work_in_a_subclass_counts_as_the_submissions(tmp_path):
+    """Operations of a replaced class are counted also where it inherits its constructor, so that costs are diagnosed."""
+    (tmp_path / "wrong.py").write_text(
+        "def make(reference):\n    class Value(reference.Value):\n        def spun(self, n):\n"
+        "            for _ in range(n): pass\n            return n\n    return Value\n"
+    )
+    scope: dict[str, object] = {}
+    exec(compile((tmp_path / "wrong.py").read_text(), str(tmp_path / "wrong.py"), "exec"), scope)
+    session = in_memory_session({"sums.py": SOLUTION}, "sums", [], [])
+    plugin.put_in(session, Misconception("x", "X.", "test_x", (), "Value", scope["make"]))  # type: ignore[arg-type]
+    spun = Submission(session).Value(1.0).spun
+
+    assert operations(spun)(100).count > operations(spun)(10).count > 10
 
 
 def test_other_names_are_those_of_the_reference():

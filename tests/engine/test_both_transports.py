@@ -60,12 +60,13 @@ Verdicts = dict[str, tuple[str, str]]
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
-    """The course itself, with longer limits and without diagnosis, which would run every misconception."""
+    """The course itself, with longer limits and without diagnosis and follow-through, which would run
+    every misconception and every failed check once more."""
     root = tmp_path_factory.mktemp("course")
     for part in ("exercises", "solutions", "tests/public", "tests/hidden"):
         shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("capstones", "data", "__pycache__"))
     data = yaml.safe_load((ROOT / "course.yml").read_text())
-    data["policy"] = {**data.get("policy", {}), "feedback": "verdicts"}
+    data["policy"] = {**data.get("policy", {}), "feedback": "verdicts", "follow_through_share": 0.0}
     data["limits"] = {**data.get("limits", {}), "cpu_seconds": 20}
     (root / "course.yml").write_text(yaml.safe_dump(data))
     return load_course(root / "course.yml")

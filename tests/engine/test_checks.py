@@ -18,20 +18,24 @@ from grader.checks import (
     CheckFailed,
     Seen,
     assert_close,
+    assert_each_refused,
     assert_flat_cost,
     assert_pure,
     assert_raises,
     assert_true,
     central_differences,
     check,
+    each,
     fortran,
     fresh,
+    in_turn,
     misconception,
     noncontiguous,
     observe,
     operations,
     oracle,
     strict_floats,
+    there_and_back,
 )
 from grader.inmemory import in_memory_session
 from grader.remote import Submission
@@ -613,6 +617,58 @@ def test_helpers_want_a_function_of_the_submission(helper):
     """A function of the check itself is refused."""
     with pytest.raises(TypeError, match=r"submission\.f"):
         helper(len)
+
+
+# --- many calls in one trip ------------------------------------------------------------------------------------------
+
+BATCHED = """
+made = []
+def half(x):
+    made.append(x)
+    if x < 0: raise ValueError("negative")
+    return x / 2
+def calls_made(): return list(made)
+def forward(x): return x, {"x": x}
+def backward(dy, cache): return dy * cache["x"]
+def picky(x):
+    if x == 1: raise ValueError
+    if x == 2: raise KeyError
+    if x == 3: raise NotImplementedError
+"""
+
+
+@pytest.fixture
+def batched() -> Submission:
+    return Submission(in_memory_session({"work.py": BATCHED}, "work", ["numpy"], []))
+
+
+def test_calls_in_turn_are_made_in_one_trip(batched):
+    """Each call comes back beside its result, and each was made once."""
+    assert list(in_turn(each, batched.half, calls=[(2,), (4,)])) == [((2,), 1.0), ((4,), 2.0)]
+    assert list(batched.calls_made()) == [2, 4]
+
+
+def test_results_before_an_error_are_seen_before_it(batched):
+    """A check judges what was returned first; only then is the error raised."""
+    pairs = in_turn(each, batched.half, calls=[(2,), (-1,), (4,)])
+    assert next(pairs) == ((2,), 1.0)
+    with pytest.raises(ValueError, match="negative"):
+        next(pairs)
+
+
+def test_there_and_back_hands_each_cache_to_its_backward(batched):
+    """The upstream gradient meets the cache of its own forward pass."""
+    assert list(there_and_back(batched.forward, batched.backward, [((2,), 3), ((4,), 5)])) == [6, 20]
+
+
+def test_every_call_must_be_refused_with_the_right_error(batched):
+    """A value and another error fail; what is not written yet is no refusal."""
+    assert_each_refused(batched.picky, [(1,), (1,)])
+    for x, words in [(0, "a value was returned"), (2, "another error was raised")]:
+        with pytest.raises(CheckFailed, match=words):
+            assert_each_refused(batched.picky, [(1,), (x,)])
+    with pytest.raises(NotImplementedError):
+        assert_each_refused(batched.picky, [(1,), (3,)])
 
 
 # --- for the judge's side --------------------------------------------------------------------------------------------

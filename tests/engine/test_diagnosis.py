@@ -154,3 +154,71 @@ def test_replays_are_made_once():
 def test_same_value(a, b, expected):
     """Failing values are one when kind, shape and every element agree to a millionth."""
     assert expected is same(a, b)
+
+
+# --- simple transforms -----------------------------------------------------------------------------------------------
+
+E = np.arange(1.0, 13.0).reshape(3, 4) ** 1.5
+
+
+def found(actual, expected) -> str | None:
+    """The id of what a misconception-free diagnoser makes of a failing value."""
+    seen = Failure(0, Seen("x", actual, expected, 0.0))
+    diagnosis = Diagnoser([]).diagnose("t::test_x", "f", {"f"}, seen, lambda m: None)
+    return diagnosis.id if diagnosis else None
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "id"),
+    [
+        (-E, E, "sign"),
+        (2 * E, E, "twice"),
+        (E / 2, E, "half"),
+        (E.T, E, "transposed"),
+        (E[None].swapaxes(1, 2), E[None], "transposed"),
+        (3 * E, E, "sum-for-mean"),
+        (E / 4, E, "mean-for-sum"),
+        (7 * E, E, "whole-factor"),
+        (E.sum(0) / 17, E.sum(0), "whole-factor"),
+        (5 * 2.3, 2.3, "whole-factor"),
+        (E, E.sum(0), "not-summed"),
+        (E, E.sum(1, keepdims=True), "not-summed"),
+        (E.sum(1), E, "summed"),
+        (E.sum(0, keepdims=True), E, "summed"),
+        (E[:, None], E, "extra-axis"),
+        (E[:, 0], E[:, :1], "lost-axis"),
+        (np.roll(E, 1, 0), E, "shifted"),
+        (np.concatenate([E[:, 1:], np.zeros((3, 1))], 1), E, "shifted"),
+        (E + 1, E, "one-more"),
+        (np.array([4, 6, 9]), np.array([5, 7, 10]), "one-less"),
+        (7, 8, "one-less"),
+        (np.float32(E).astype(float), E, "float32"),
+        (E.astype(complex) * -1, E.astype(complex), "sign"),
+    ],
+)
+def test_every_transform_is_recognised(actual, expected, id):
+    """Negated, scaled, transposed, summed or not, shifted, off by one, rounded: each by its own name."""
+    assert id == found(actual, expected)
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected"),
+    [
+        (2.0, 1.0),  # twice, or one too large
+        (np.array([2, 2]), np.array([1, 1])),  # twice, or one too large
+        (E + 0.3, E),
+        (E * 1.7, E),
+        (1500 * E, E),  # no size of a check is that large
+        (E + 1e-3, E),
+        (np.full((3, 4), 2.0) + 0.5, np.full((3, 4), 2.0)),  # a constant that is shifted is a constant
+        (np.nan * E, E),
+        (E[:2], E),
+        (E * 0, E * 0 + 0.0),
+        ("3 items", None),
+        (np.array([True]), np.array([False])),
+        (E.astype(int), E),
+    ],
+)
+def test_what_is_ambiguous_or_unknown_gets_no_name(actual, expected):
+    """Two transforms that differ and both match are no explanation, and neither is what merely looks alike."""
+    assert found(actual, expected) is None

@@ -108,11 +108,16 @@ def test_every_check_ends_as_expected(student, graded):
 
 @pytest.mark.parametrize("student", STUDENTS)
 def test_points_are_those_of_the_passed_checks(student, graded):
-    """A topic earns the points of its passed checks, of 100 in all, and what is stated is met exactly."""
+    """A topic earns the points of its passed checks and a share of what is right given correct earlier functions."""
+    share = load_course(ROOT / "course.yml").policy.follow_through_share
     for result in graded[student].topics:
         topic = expected(student)[result.topic]
-        passed = sum(c.max_points for c in result.checks if wanted(topic, result)[c.id.split("::")[1]] == "pass")
-        assert (passed, 100.0) == (result.points, result.max_points)
+        passed = {c.id for c in result.checks if wanted(topic, result)[c.id.split("::")[1]] == "pass"}
+        followed = {c.id for c in result.checks if c.follow_through}
+        earned = {c.id: c.max_points * (1 if c.id in passed else share * (c.id in followed)) for c in result.checks}
+        assert earned == {c.id: c.points for c in result.checks}
+        assert not passed & followed
+        assert (sum(earned.values()), 100.0) == (result.points, result.max_points)
         assert result.points == topic.get("points", result.points)
 
 

@@ -13,14 +13,16 @@ LAYERS = [  # a module imports from its own layer and from those below
     "__main__ __init__",
     "cli",
     "run audit capstone doctor release scaffold watch",
+    "rules",
     "notebooks",
-    "grading engine executor store",
+    "candidates equivalents watching",
+    "grading capstone_run engine executor store",
     "judge plugin reports",
-    "session workers remote checks verdicts feedback inmemory scoring diagnosis",
-    "course submissions stubs trees",
+    "session workers remote checks verdicts feedback inmemory scoring diagnosis answerer follow",
+    "course submissions stubs units trees",
     "worker",
     "notebooks.reading notebooks.sifting",
-    "wire results errors text terminal plain_yaml environment",
+    "wire results errors text terminal plain_yaml environment plan mutants mutations",
 ]
 LEVEL = {name: len(LAYERS) - i for i, names in enumerate(LAYERS) for name in names.split()}
 MODULES = sorted(GRADER.rglob("*.py"))

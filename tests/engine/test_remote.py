@@ -675,7 +675,7 @@ def test_what_a_helper_of_one_check_kept_is_gone_in_the_next(opened):
     session = opened(SOURCE)
     s = Submission(session)
     box = s.Box(1)
-    session.begin_check()
+    session.begin_check(0)
 
     with pytest.raises(KeyError):
         box.items  # noqa: B018

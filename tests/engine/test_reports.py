@@ -228,6 +228,15 @@ def test_missing_is_folded_to_a_count():
     assert "missing  half: Title of half." in summary.render(report(begun), plain, verbose=True)
 
 
+def test_a_fault_of_the_grader_is_not_the_students_next_step():
+    """What is wrong in the file comes first; a fault alone is for whoever runs the course."""
+    both = student("eve", topic(check("grader_fault", name="half"), check("wrong")))
+
+    assert "next: look at double in toy.py" in "".join(summary.render(report(both), plain))
+    text = "".join(summary.render(report(FAULT), plain))
+    assert text.endswith("next: nothing for the student; whoever runs the course mends the checks of toy\n")
+
+
 def test_nothing_handed_in_has_a_next_step_too():
     """A student without any file reads which topics are missing and where to begin."""
     text = summary.render(report(NONE), plain)

@@ -21,7 +21,8 @@ import pytest
 from toys import ROOT, TOY, submission_of, verdicts
 
 from grader.course import load_course
-from grader.engine import ForkEngine, can_fork, make_engine, weakest_level
+from grader.engine import ForkEngine, SpawnEngine, can_fork, make_engine, weakest_level
+from grader.errors import GraderFault
 from grader.grading import grade_many
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
@@ -218,6 +219,38 @@ def test_killing_a_process_changes_no_verdict(wrapper, course_file, tmp_path, mo
     wrong = {c for c, v in verdicts_in(report)["s1"].items() if v != "pass"}
     assert wrong == {"test_double_small", "test_double_marker"}
     assert {v for s, checks in verdicts_in(report).items() if s != "s1" for v in checks.values()} == {"pass"}
+
+
+def spawn_engine(course_file: Path) -> SpawnEngine:
+    return SpawnEngine(load_course(course_file), course_file, ["toy"])
+
+
+def test_a_judge_that_is_killed_while_it_starts_is_started_anew(course_file, monkeypatch):
+    """The very first start is repaired like any later one."""
+    engine, started = spawn_engine(course_file), SpawnEngine._started
+
+    def started_and_killed(self: SpawnEngine) -> Any:
+        channel, process = started(self)
+        if len(self.processes) <= 2:
+            process.kill()
+        return channel, process
+
+    monkeypatch.setattr(SpawnEngine, "_started", started_and_killed)
+    try:
+        engine.start()
+        assert len(engine.processes) == 3
+        assert engine.catalogue["points"] == {"toy": 100}
+    finally:
+        engine.close()
+
+
+def test_a_judge_that_cannot_start_is_tried_once(course_file, monkeypatch):
+    """What ends by itself would end again: its message stands on standard error once."""
+    engine = spawn_engine(course_file)
+    monkeypatch.setattr(SpawnEngine, "_command", lambda self: [sys.executable, "-c", "raise SystemExit(1)"])
+    with pytest.raises(GraderFault, match="did not start"):
+        engine.start()
+    assert len(engine.processes) == 1
 
 
 def test_workers_end_with_a_run_that_is_killed(wrapper, course_file, tmp_path):

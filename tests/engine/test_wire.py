@@ -467,7 +467,8 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
         bad = bad or bytearray(b"x")
     end = bytes(bad).rfind(b"}", 0, bytes(bad).find(b"]]}") + 3 if b"]]}" in bad else len(bad))
     if rng.random() < 0.7 and len(bad) > wire.HEAD.size and end > wire.HEAD.size:
-        header = end + 1 - wire.HEAD.size
+        blanks = len(bad) - end - 1 - len(bad[end + 1 :].lstrip(b" "))  # the header is filled up with them
+        header = end + 1 + blanks - wire.HEAD.size
         bad[: wire.HEAD.size] = wire.HEAD.pack(wire.MAGIC, header, max(0, len(bad) - wire.HEAD.size - header))
     return bytes(bad)
 

@@ -259,10 +259,9 @@ def test_cost_of_a_step(submission, rng):
     calls = []
     for N, D, H in ((2, 3, 2), (24, 13, 11)):
         P, x, h, c = draw_step(rng, N, D, H)
-        h2, c2, _ = submission.lstm_step(x, h, c, P)
-        assert_close((h2, c2), torch_step(P, x, h, c), name="(h2, c2)")
         calls.append((x, h, c, P))
-    assert_flat_cost(submission.lstm_step, *calls)
+    for (h2, c2, _), (x, h, c, P) in zip(assert_flat_cost(submission.lstm_step, *calls), calls, strict=True):
+        assert_close((h2, c2), torch_step(P, x, h, c), name="(h2, c2)")
 
 
 # ---- lstm_step_backward
@@ -428,15 +427,14 @@ def test_step_backward_refuses_shapes_that_do_not_fit(submission, rng):
 @check("lstm_step_backward", points=2)
 def test_cost_of_a_step_back(submission, rng):
     """Going back one step takes a fixed number of whole-array operations, whatever the sizes."""
-    calls = []
+    calls, expected = [], []
     for N, D, H in ((2, 3, 2), (24, 13, 11)):
         P, x, h, c = draw_step(rng, N, D, H)
         dh2, dc2 = rng.standard_normal((N, H)), rng.standard_normal((N, H))
         _, _, cache = submission.lstm_step(x, h, c, P)
-        expected = torch_step(P, x, h, c, dh2, dc2)[1]
-        assert_close(submission.lstm_step_backward(dh2, dc2, cache), expected, name="gradients")
         calls.append((dh2, dc2, cache))
-    assert_flat_cost(submission.lstm_step_backward, *calls)
+        expected.append(torch_step(P, x, h, c, dh2, dc2)[1])
+    assert_close(assert_flat_cost(submission.lstm_step_backward, *calls), expected, name="gradients of both sizes")
 
 
 # ---- lstm_forward
@@ -561,7 +559,9 @@ def test_cost_of_forward(submission, rng):
         counts.append(counted.count)
     assert_linear_in_time(counts)
     (P, *small), (Q, *large) = draw(rng, 4, 2, 3, 2), draw(rng, 4, 16, 9, 7)
-    assert_flat_cost(submission.lstm_forward, (*small, P), (*large, Q))
+    results = assert_flat_cost(submission.lstm_forward, (*small, P), (*large, Q))
+    for result, expected in zip(results, (torch_lstm(P, *small), torch_lstm(Q, *large)), strict=True):
+        assert_close(result[:3], expected, name="(Hs, hT, cT)")
 
 
 # ---- lstm_backward
@@ -735,11 +735,13 @@ def test_cost_of_backward(submission, rng):
         assert_close(counted.value, torch_lstm(P, X, h0, c0, *upstream)[1], name="(dX, dh0, dc0, grads)")
         counts.append(counted.count)
     assert_linear_in_time(counts)
-    calls = []
+    calls, expected = [], []
     for T, N, D, H in ((4, 2, 3, 2), (4, 16, 9, 7)):
         P, X, h0, c0 = draw(rng, T, N, D, H)
-        calls.append((*cotangents(rng, T, N, H), submission.lstm_forward(X, h0, c0, P)[3]))
-    assert_flat_cost(submission.lstm_backward, *calls)
+        upstream = cotangents(rng, T, N, H)
+        calls.append((*upstream, submission.lstm_forward(X, h0, c0, P)[3]))
+        expected.append(torch_lstm(P, X, h0, c0, *upstream)[1])
+    assert_close(assert_flat_cost(submission.lstm_backward, *calls), expected, name="gradients of both sizes")
 
 
 # ---- init_lstm
@@ -764,12 +766,17 @@ def test_draws_fill_the_interval_evenly(submission, rng):
         values = np.array(P[key])
         if key.startswith("b"):
             values = np.delete(values, np.s_[H : 2 * H])
-        scaled = values.ravel() * np.sqrt(H)
-        message = f"the draws of {key} should be uniform between -1/sqrt(H) and 1/sqrt(H)"
-        # The bounds are more than five standard errors wide for the smallest sample, 192 draws.
-        assert_true(abs(scaled.std() * np.sqrt(3) - 1) < 0.2 and abs(scaled.mean()) < 0.22, message)
-        assert_true(scaled.max() > 0.8 and scaled.min() < -0.8, message)
+        assert_true(np.ptp(values) > 0, f"the entries of {key} should be drawn, not one constant")
         assert_true(len(np.unique(values)) == values.size, f"the entries of {key} must not repeat")
+        assert_true(np.all(values), f"an entry of {key} outside the f block is 0 instead of a draw")
+        scaled = values.ravel() * np.sqrt(H)
+        # The bounds are more than five standard errors wide for the smallest sample, 192 draws.
+        assert_true(abs(scaled.mean()) < 0.22, f"the draws of {key} should lie on both sides of zero alike")
+        spread = scaled.std() * np.sqrt(3)
+        assert_true(spread > 0.8, f"the draws of {key} come from too narrow an interval or crowd in its middle")
+        assert_true(spread < 1.2, f"the draws of {key} come from too wide an interval or crowd at its ends")
+        message = f"the draws of {key} should be uniform between -1/sqrt(H) and 1/sqrt(H)"
+        assert_true(scaled.max() > 0.8 and scaled.min() < -0.8, message)
     assert_true(not np.intersect1d(P["b_ih"], P["b_hh"]).size, "b_ih and b_hh must be drawn separately")
 
 
@@ -810,14 +817,15 @@ def test_sizes_must_be_positive(submission, rng):
 @check("truncated_bptt", points=1)
 def test_a_window_of_one_step_carries_nothing_back(submission, rng):
     """With k = 1 each step answers for its own loss alone."""
-    P, X, h0, c0 = draw(rng, 5, 3, 2, 4)
-    dHs = rng.standard_normal((5, 3, 4))
-    zero = np.zeros((3, 4))
-    *_, expected = torch_lstm(P, X, h0, c0, dHs, zero, zero, window=1)[1]
-    *_, cache = submission.lstm_forward(X, h0, c0, P)
-    grads = submission.truncated_bptt(dHs, cache, 1)
-    for key in KEYS:
-        assert_close(grads[key], expected[key], name=f"gradient of {key}")
+    for T in (1, 5):
+        P, X, h0, c0 = draw(rng, T, 3, 2, 4)
+        dHs = rng.standard_normal((T, 3, 4))
+        zero = np.zeros((3, 4))
+        *_, expected = torch_lstm(P, X, h0, c0, dHs, zero, zero, window=1)[1]
+        *_, cache = submission.lstm_forward(X, h0, c0, P)
+        grads = submission.truncated_bptt(dHs, cache, 1)
+        for key in KEYS:
+            assert_close(grads[key], expected[key], name=f"gradient of {key}")
 
 
 @check("truncated_bptt", points=1.5)

@@ -9,12 +9,12 @@ import math
 import numpy as np
 
 from grader.checks import (
-    StudentError,
     assert_close,
     assert_raises,
     assert_true,
     check,
     fresh,
+    in_turn,
     in_worker,
     noncontiguous,
     observe,
@@ -110,15 +110,6 @@ def drawn(rng, count, shape=(4,), zero_step=True):
     if zero_step:
         gs[count // 2] = 0.0
     return w, gs
-
-
-def in_turn(helper, *functions, calls):
-    """(call, result) of each call, in one trip; if one raises, in a trip each, so that those before it are judged."""
-    try:
-        results = helper(*functions, calls)
-    except StudentError:
-        results = (helper(*functions, [call])[0] for call in calls)
-    yield from zip(calls, results, strict=True)
 
 
 @in_worker
@@ -254,7 +245,7 @@ def check_purity(submission, name, rng, lr=0.1, **keywords):
     assert_close(g_after, gs[-1], atol=0, name="the gradient array that was passed in, afterwards,")
     assert_close(reused, path, atol=ATOL, name="w, when the caller reuses the gradient array,")
     state = None
-    for g in gs:
+    for g, expected in zip(gs, path, strict=True):
         seen = observe(step)(w, g, state, lr=lr, **keywords)
         changed = {path[0] for path in seen.changed}
         assert_true(not changed & {"0", "1"}, "weights and gradient that were passed in stay as they were")
@@ -263,6 +254,7 @@ def check_purity(submission, name, rng, lr=0.1, **keywords):
         assert_true("1" not in shared, "what is returned shares no memory with the gradient")
         assert_true(not seen.used_global_random, "an optimizer draws no random numbers")
         w, state = seen.value
+        assert_close(w, expected, atol=ATOL, name="w, when somebody looks on,")
 
 
 def check_shapes_and_precision(step, rng, **keywords):
@@ -277,7 +269,8 @@ def check_shapes_and_precision(step, rng, **keywords):
     paths = runs(step, [*cases, (w, gs, 0.1, keywords)])
     for i, shape in enumerate(shapes):
         flat, path = next(paths), next(paths)
-        assert_true(all(apart(x, cases[2 * i][0]) for x in flat), "the weights move")
+        moved = all(apart(x, cases[2 * i][0]) for x in flat) and apart(*flat)
+        assert_true(moved, "the weights move at every step")
         expected = [np.asarray(x).reshape(shape).astype(np.float32) for x in flat]
         # rounding is relative to the step, of length 1, even where a weight comes close to 0
         assert_close(path, expected, rtol=1e-5, atol=1e-5, name="w in float32 after steps 1, 2")
@@ -292,7 +285,7 @@ def check_unit(step, rng, **keywords):
     cases = [(w.copy(), factor * gs, 0.1, {"eps": NO_EPS, **keywords}) for factor in (1, 1e4, 1e-4)]
     paths = runs(step, cases)
     path = next(paths)
-    assert_true(apart(path[0], w), "the weights move")
+    assert_true(apart(path[0], w) and apart(path[1], path[0]), "the weights move at every step")
     for scaled in paths:
         assert_close(scaled, path, atol=ATOL, name="w for gradients in another unit, after each step")
 
@@ -798,7 +791,7 @@ def test_clipping_adds_a_millionth_to_the_norm(submission, rng):
     """The factor is max_norm / (norm + 1e-6), which shows when the gradients themselves are tiny."""
     grads = [1e-5 * g for g in drawn_grads(rng)]
     before = norm_of(grads)
-    for share in (1.0, 0.1):
+    for share in (0.1, 1.0):
         clipped, norm = submission.clip_grad_norm(grads, share * before)
         assert_close(norm, before, name="norm")
         assert_close(clipped, [g * (share * before / (before + 1e-6)) for g in grads], name="clipped")
@@ -830,6 +823,8 @@ def test_clipping_writes_to_nothing(submission, rng):
     after = clip_and_look_back(submission, grads, 0.5 * norm_of(grads))
     assert_close(after, grads, rtol=0, atol=0, name="the list of gradients that was passed in, afterwards,")
     seen = observe(submission.clip_grad_norm)(grads, 0.5 * norm_of(grads))
+    assert_close(seen.value[1], norm_of(grads), name="norm")
+    assert_close(seen.value[0], [0.5 * g for g in grads], rtol=1e-5, name="clipped")
     assert_true(not seen.changed, "the gradients that were passed in stay as they were")
     assert_true(not seen.aliases, "the arrays that come back are memory of their own")
 
@@ -855,8 +850,9 @@ def test_clipping_keeps_each_precision(submission, rng):
         clipped, norm = submission.clip_grad_norm(grads, share * before)
         assert_close(norm, before, rtol=1e-6, name="norm")  # the sum of squares may be taken in float32
         factor = min(1.0, share * before / (before + 1e-6))
-        expected = [(grads[0] * factor).astype(np.float32), grads[1] * factor]
-        assert_close(clipped, expected, rtol=1e-5, name="clipped")
+        narrow, wide = clipped
+        assert_close(narrow, (grads[0] * factor).astype(np.float32), name="the clipped float32 array")
+        assert_close(wide, grads[1] * factor, rtol=1e-6, name="the clipped float64 array")
 
 
 @check("clip_grad_norm", points=0.5)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grader.checks import StudentError, assert_close, assert_true, check, in_worker
+from grader.checks import assert_close, assert_true, check, each, in_turn, in_worker, there_and_back
 
 SIZES = [(1, 1, 1), (2, 2, 2), (1, 2, 3), (3, 1, 2), (5, 4, 3)]  # (N, D, M), smallest first
 FORMULAS = {
@@ -21,30 +21,6 @@ def draw_linear(rng, n, d, m):
 def draw_off_the_kink(rng, shape):
     """Pre-activations of both signs, none of them near 0."""
     return rng.choice([-1.0, 1.0], shape) * rng.uniform(0.1, 2.0, shape)
-
-
-def in_turn(helper, *functions, calls):
-    """(call, result) of each call, in one trip; if one raises, in a trip each, so that those before it are judged."""
-    try:
-        results = helper(*functions, calls)
-    except StudentError:
-        results = (helper(*functions, [call])[0] for call in calls)
-    yield from zip(calls, results, strict=True)
-
-
-@in_worker
-def each(function, calls):
-    return [function(*arguments) for arguments in calls]
-
-
-@in_worker
-def there_and_back(forward, backward, calls):
-    """What backward returns for the upstream gradient and the cache that forward made of these arguments."""
-    results = []
-    for arguments, upstream in calls:
-        _, cache = forward(*arguments)
-        results.append(backward(upstream, cache))
-    return results
 
 
 def linear_gradients(submission, draws):

@@ -128,7 +128,7 @@ def test_adam_first_step_is_lr_in_every_coordinate(submission, rng):
 def test_adam_keeps_its_pace_under_a_constant_gradient(submission, rng):
     """While the gradient stays the same m̂ = g and v̂ = g², so every step of Adam is as long as the first."""
     w, g = rng.standard_normal(3), np.array([10.0, -0.1, 1e-3])
-    path = run(submission.adam, w, [g] * 5, lr=0.1, betas=(0.9, 0.99), eps=0.0)
+    path = run(submission.adam, w, [g] * 5, lr=0.1, betas=(0.9, 0.98), eps=0.0)
     one_step = 0.1 * np.sign(g)
     assert_close(path, [w - t * one_step for t in (1, 2, 3, 4, 5)], name="w after steps 1 to 5")
 

@@ -160,8 +160,9 @@ def linear_forward_with_one_cache(reference):
     shared = [None, None]
 
     def linear_forward(x, W, b):
+        y, _ = reference.linear_forward(x, W, b)
         shared[:] = [x, W]
-        return x @ W + b, shared
+        return y, shared
 
     return linear_forward
 
@@ -823,7 +824,7 @@ def numeric_gradient(f, x, h=1e-5):
     "bp11",
     "You left the probe step in x.",
     caught_by="test_numeric_gradient_restores_x_bit_for_bit",
-    twins=("bp54",),
+    twins=("bp54", "bp55"),
 )
 @refusing
 def numeric_gradient(f, x, h=1e-5):

@@ -15,6 +15,8 @@ def windows(x, kh, kw, stride=1):
 
 
 def correlate(x, w, stride=1):
+    if x.shape[1] != w.shape[1]:  # einsum would broadcast a single channel
+        raise ValueError("other channels")
     return np.einsum("ncpqij,fcij->nfpq", windows(x, *w.shape[2:], stride), w)
 
 

@@ -1072,7 +1072,21 @@ vae(
 
 
 @misconception(
-    "el18", "decode returns logits, not probabilities: the loss applies the sigmoid.", caught_by=LOSS, replaces="VAE"
+    "el18",
+    "decode returns logits: with a sigmoid at its end and another in the loss, no pixel is ever darker than ½.",
+    caught_by=CONFIDENT,
+    replaces="VAE",
+)
+def decoder_with_a_second_sigmoid(reference):
+    class Model(reference.VAE):
+        def decode(self, z):
+            return torch.sigmoid(super().decode(z))
+
+    return Model
+
+
+@misconception(
+    "el18", "decode returns logits, not probabilities: the loss applies the sigmoid.", caught_by=ANY, replaces="VAE"
 )
 def decoder_of_probabilities(reference):
     class Model(reference.VAE):
@@ -1109,7 +1123,7 @@ def encoder_of_deviations(reference):
     return Model
 
 
-@misconception("el32", "encode returns mu first and logvar second.", caught_by=LOSS, replaces="VAE")
+@misconception("el32", "encode returns mu first and logvar second.", caught_by=ANY, replaces="VAE")
 def encoder_in_the_other_order(reference):
     class Model(reference.VAE):
         def encode(self, x):
@@ -1137,7 +1151,7 @@ def encoder_with_one_variance(reference):
             self.to_logvar = torch.nn.Linear(1, d_z, bias=False)
 
         def encode(self, x):
-            mu = self.to_mu(self.encoder(x))
+            mu = self.to_mu(self.encoder(x).tanh())
             return mu, self.to_logvar.weight.T.expand_as(mu)
 
     return Model
@@ -1152,7 +1166,7 @@ def encoder_with_one_variance(reference):
 def encoder_with_batch_statistics(reference):
     class Model(reference.VAE):
         def encode(self, x):
-            h = self.encoder(x)
+            h = self.encoder(x).tanh()
             h = h - h.mean(dim=0)
             return self.to_mu(h), self.to_logvar(h)
 
@@ -1165,7 +1179,7 @@ def encoder_with_batch_statistics(reference):
 def encoder_with_dropout(reference):
     class Model(reference.VAE):
         def encode(self, x):
-            h = functional.dropout(self.encoder(x), 0.5)
+            h = functional.dropout(self.encoder(x).tanh(), 0.5)
             return self.to_mu(h), self.to_logvar(h)
 
     return Model
@@ -1189,7 +1203,7 @@ def model_with_an_idle_layer(reference):
 @misconception(
     "el35",
     "Keep the precision you are given: .float() inside rounds a double-precision model.",
-    caught_by=LOSS,
+    caught_by="test_model_keeps_the_precision_of_its_parameters",
     replaces="VAE",
 )
 def model_in_single_precision(reference):

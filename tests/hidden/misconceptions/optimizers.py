@@ -78,6 +78,7 @@ def sgd(w, g, state, *, lr, weight_decay=0.0):
     "op8",
     "g + β v_old *is* the new velocity, so this is plain momentum; Nesterov's form looks ahead with the new one.",
     caught_by="test_nesterov_looks_one_velocity_ahead",
+    twins=("op9",),
 )
 def momentum(w, g, state, *, lr, beta=0.9, nesterov=False):
     (v,) = zeros(w, state, 1)
@@ -123,6 +124,7 @@ def momentum(w, g, state, *, lr, beta=0.9, nesterov=False):
     "op9",
     "The step must use the new velocity; yours uses the one from before this gradient.",
     caught_by="test_momentum_velocity_adds_up",
+    twins=("op8",),
 )
 def momentum(w, g, state, *, lr, beta=0.9, nesterov=False):
     (v,) = zeros(w, state, 1)

@@ -1,0 +1,148 @@
+"""`grade run --capstone`: capstones of a whole class, what they are worth, and what happens when one cannot be run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+from grader import capstone_run, cli
+from grader.course import load_course
+from grader.reports import schema, summary, to_json
+from grader.results import CapstoneFigure, CapstoneResult, Report, SubmissionResult, TopicResult
+from grader.scoring import with_capstone
+from grader.terminal import painter
+
+CAPSTONE = '''
+import numpy as np
+TITLE, FIGURE, GATE = "Doubling", "sum of the doubles", (11.9, 12.1)
+MEANING, BELOW, ABOVE, HELD_BACK = "It doubles.", "Too small.", "Too large.", ()
+def make_data(seed, folder):
+    return {"x": np.array([1.0, 2.0, 3.0])}
+def train(submission, data, progress):
+    progress(1, 1)
+    return {"y": submission.double(data["x"])}
+def figure(results, data):
+    return results["y"].sum()
+def draw(results, data, figure):
+    pass
+'''
+
+
+@pytest.fixture
+def course(toy_copy: Path) -> Path:
+    """The toy course, whose first topic has a capstone."""
+    (toy_copy / "exercises" / "capstones").mkdir(parents=True)
+    (toy_copy / "exercises" / "capstones" / "toy.py").write_text(CAPSTONE)
+    return toy_copy
+
+
+def grade(course: Path, sources: dict[str, str], tmp_path: Path, *options: str) -> tuple[int, dict, str]:
+    """(exit code, results.json, the summary) of a class."""
+    for name, source in sources.items():
+        (tmp_path / "submit" / name).mkdir(parents=True)
+        (tmp_path / "submit" / name / "toy.py").write_text(source)
+    line = [str(tmp_path / "submit"), "--course", str(course / "course.yml"), "-o", str(tmp_path / "out"), *options]
+    ended = CliRunner().invoke(cli.grade, ["run", *line, "--layout", "class", "--i-trust-these-students"])
+    if ended.exception is not None and not isinstance(ended.exception, SystemExit):
+        raise ended.exception
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    jsonschema.validate(results, schema.schema())
+    return ended.exit_code, {s["student"]: s["topics"][0] for s in results["submissions"]}, ended.stdout
+
+
+def test_capstones_are_run_and_counted(course: Path, tmp_path: Path, reference_source: str) -> None:
+    """A tenth of the topic is for the gate; a wrong function, an error and nan miss it, each in its own words."""
+    after = "\n_right = double\n"
+    sources = {
+        "good": reference_source,
+        "nan": reference_source + after + "def double(x):\n    return _right(x) * float('nan')\n",
+        "raises": reference_source + after + "def double(x):\n    return undefined\n",
+    }
+    code, topics, text = grade(course, sources, tmp_path, "--capstone", "-t", "toy")
+
+    assert code == 1
+    most = topics["good"]["max_points"]
+    assert topics["good"]["points"] == most
+    assert topics["good"]["capstone"]["points"] == topics["good"]["capstone"]["max_points"] == pytest.approx(0.1 * most)
+    assert topics["good"]["capstone"]["figures"][0] == {
+        "name": "sum of the doubles", "value": 12.0, "low": 11.9, "high": 12.1, "reached": True
+    }  # fmt: skip
+    for name in ("nan", "raises"):
+        checks = sum(c["points"] for c in topics[name]["checks"])
+        assert topics[name]["points"] == pytest.approx(0.9 * checks)
+        assert (topics[name]["capstone"]["reached"], topics[name]["capstone"]["points"]) == (False, 0)
+    assert topics["nan"]["capstone"]["figures"][0]["value"] is None
+    assert "name 'undefined' is not defined (line" in topics["raises"]["capstone"]["message"]
+    assert text.count("capstone not reached: toy") == 2
+
+
+def test_capstones_are_left_out_unless_they_are_asked_for(course: Path, tmp_path: Path, reference_source: str) -> None:
+    """Without the option nothing of a capstone is in a report or in a mark."""
+    _, topics, text = grade(course, {"good": reference_source}, tmp_path, "-t", "toy")
+    assert "capstone" not in topics["good"] and "capstone" not in text
+    assert topics["good"]["points"] == topics["good"]["max_points"]
+
+
+def test_topics_without_a_capstone_keep_their_points(course: Path, tmp_path: Path, reference_source: str) -> None:
+    """Where there is no capstone, the checks count whole."""
+    (course / "exercises" / "capstones" / "toy.py").unlink()
+    code, topics, _ = grade(course, {"good": reference_source}, tmp_path, "--capstone", "-t", "toy")
+    assert code == 0 and "capstone" not in topics["good"]
+    assert topics["good"]["points"] == topics["good"]["max_points"]
+
+
+def test_capstone_that_cannot_be_run_costs_nothing(
+    course: Path, tmp_path: Path, reference_source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that ends without an answer is tried again, then reported as the grader's fault."""
+    started = []
+
+    def broken(run: capstone_run.CapstoneRun) -> subprocess.Popen[str]:
+        started.append(1)
+        line = [sys.executable, "-c", "input()"]
+        return subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    monkeypatch.setattr(capstone_run.CapstoneRun, "_start", broken)
+    code, topics, _ = grade(course, {"good": reference_source}, tmp_path, "--capstone", "-t", "toy")
+    assert code == 3 and len(started) == capstone_run.ATTEMPTS
+    assert topics["good"]["points"] == topics["good"]["max_points"]
+    assert topics["good"]["checks"][-1]["verdict"] == "grader_fault"
+    assert topics["good"]["checks"][-1]["message"] == "its process ended"
+
+
+def test_a_mistake_in_the_capstone_is_no_fault_of_the_student(
+    course: Path, tmp_path: Path, reference_source: str
+) -> None:
+    """`figure` is the instructor's: what it raises for an honest result is not a missed gate."""
+    (course / "exercises" / "capstones" / "toy.py").write_text(CAPSTONE.replace("{\"x\": np", "{\"x\": 1 / 0, \"y\": np"))
+    code, topics, _ = grade(course, {"good": reference_source}, tmp_path, "--capstone", "-t", "toy")
+    assert code == 3 and topics["good"]["points"] == topics["good"]["max_points"]
+    assert "ZeroDivisionError" in topics["good"]["checks"][-1]["message"]
+
+
+def test_share_is_that_of_the_course(course: Path) -> None:
+    """`policy: {capstone_share: …}`, by default a tenth; points of checks and gate add up to the topic's weight."""
+    assert load_course(course / "course.yml").policy.capstone_share == 0.1
+    topic = TopicResult("t", "t.py", None, 60.0, 100.0, ())
+    reached, missed = (CapstoneResult(r, 0.0, 0.0) for r in (True, False))
+    assert [with_capstone(topic, c, 0.25).points for c in (reached, missed)] == [70.0, 45.0]
+    assert with_capstone(topic, missed, 0.0).points == 60.0
+
+
+def test_summary_of_one_student_shows_figure_and_gate() -> None:
+    """What was measured, where the gate lies, and what that was worth; the words of an error beneath."""
+    figures = (CapstoneFigure("accuracy", 0.5, 0.9, 1.0, False), CapstoneFigure("loss", None, 1.0, 2.0, False))
+    capstone = CapstoneResult(False, 0.0, 10.0, figures, "IndexError: out of range")
+    topic = TopicResult("t", "t.py", None, 90.0, 100.0, (), capstone=capstone)
+    report = Report("c", "strong", True, (SubmissionResult("ann", (topic,), 90.0, 100.0),))
+    text = summary.render(report, painter(False))
+    assert "capstone: gate not reached  (0/10)" in text
+    assert "accuracy: 0.5 (gate 0.9 to 1: not reached)" in text and "loss: not a number (gate 1 to 2" in text
+    assert "IndexError: out of range" in text
+    jsonschema.validate(json.loads(to_json.render(report)), schema.schema())
