@@ -76,6 +76,7 @@ def grade(ctx: click.Context, debug: bool) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the reports.")
 @click.option("--report", "reports", metavar="LIST", help="Reports to write with -o (default: json,csv).")
 @click.option("--course", "course_file", type=click.Path(path_type=Path), help="course.yml of the course.")
+@click.option("--gradebook", type=click.Path(path_type=Path), metavar="DB", help="nbgrader's gradebook for the marks.")
 @click.option("--layout", help="Say how the paths are laid out instead of finding out.")
 @click.option("--seed", type=click.IntRange(0), help="Another seed for the inputs of the checks.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 where only marks are missing.")
@@ -144,6 +145,26 @@ def audit(
     course = load_course(course_file or find_course(Path.cwd()))
     chosen = [course.topic(name).name for name in topics] or [topic.name for topic in course.topics]
     sys.exit(run(course, chosen, AuditOptions(check, int(mutants), as_json, verbose)))
+
+
+@grade.group()
+def nbgrader() -> None:
+    """The same course as notebooks, for nbgrader."""
+
+
+@nbgrader.command(name="build")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--topic", "-t", "topics", multiple=True, metavar="TOPIC", help="Only this topic (repeatable).")
+@click.option("--roster", type=click.Path(path_type=Path), help="CSV file of students for the gradebook.")
+@click.option("--force", is_flag=True, help="Replace files there that differ.")
+@click.option("--course", "course_file", type=click.Path(path_type=Path), help="course.yml of the course.")
+def nbgrader_build(
+    folder: Path, topics: tuple[str, ...], roster: Path | None, force: bool, course_file: Path | None
+) -> None:
+    """Make an nbgrader course in DIR: a notebook a topic, check cells that hold an id, and nbgrader's settings."""
+    from grader.notebooks import command
+
+    sys.exit(command.build(folder, topics, roster, force, course_file))
 
 
 def show_error(error: GraderError) -> None:

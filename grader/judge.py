@@ -5,9 +5,10 @@ warm. Where processes can be forked it then becomes a mother: for each request i
 on a socket of its own. Elsewhere it serves JSON lines on its standard input and output.
 
 Lines to a judge: `{"job", "topic", "source", "problem", "verdict"}` (source null: there is no text to grade, the
-problem says why, and the verdict is that of every check). Lines from it: `{"ready": ...}` once, then for each job one
-`{"job", "check"}` a check and a closing `{"job", "done"}`, `{"job", "broken"}` or `{"job", "fault"}`; `{"job", "held"}`
-says that the judge is at work while results wait for a further look.
+problem says why, and the verdict is that of every check; with "units", only the checks of these functions).
+Lines from it: `{"ready": ...}` once, then for each job one `{"job", "check"}` a check and a closing `{"job", "done"}`,
+`{"job", "broken"}` or `{"job", "fault"}`; `{"job", "held"}` says that the judge is at work while results wait for a
+further look.
 """
 
 from __future__ import annotations
@@ -566,7 +567,7 @@ class Judge:
         if name in self.broken:
             yield {"broken": self.broken[name]}
             return
-        items = self.items.get(name, [])
+        items = [i for i in self.items.get(name, []) if _function_of(i) in job.get("units", [_function_of(i)])]
         if job["source"] is None:
             absent = Outcome(Verdict(job["verdict"]), text=job["problem"], safe=job["problem"], loading=True)
             for item in items:

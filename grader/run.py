@@ -28,6 +28,7 @@ from grader.errors import (
     UsageError,
 )
 from grader.grading import grade_many
+from grader.notebooks import gradebook
 from grader.reports import summary, to_json
 from grader.results import Report, SubmissionResult
 from grader.submissions import LAYOUTS, Found, Submission, find_submissions
@@ -49,6 +50,7 @@ class Options:
     output: Path | None = None
     reports: str | None = None
     course_file: Path | None = None
+    gradebook: Path | None = None
     layout: str | None = None
     seed: int | None = None
     exit_zero: bool = False
@@ -66,6 +68,8 @@ def run(paths: list[Path], options: Options) -> int:
     found = _found(paths, course, options)
     topics = topics or _topics(course, found)
     _make(options.output)
+    if options.gradebook is not None:
+        gradebook.refuse_unusable(options.gradebook)
     engine = make_engine(course, course_file.resolve(), topics, seed=options.seed)
     results, interrupted = _graded(found.submissions, course, engine, topics, options)
     if options.capstone and not interrupted:
@@ -73,6 +77,8 @@ def run(paths: list[Path], options: Options) -> int:
     report = Report(course.title, engine.level, not interrupted, tuple(results), tuple(found.warnings))
     _show(report, options)
     _write(report, course, formats, options.output)
+    if options.gradebook is not None and not gradebook.write(options.gradebook, course, found.submissions, report):
+        return EXIT_FAULT
     return EXIT_INTERRUPTED if interrupted else _exit_code(report, options)
 
 

@@ -17,8 +17,12 @@ def late_days(submitted: datetime | None, due: datetime | None, grace_hours: flo
     """Started days after the deadline and its grace; 0 where either time is unknown."""
     if submitted is None or due is None:
         return 0
-    late = submitted - due - timedelta(hours=grace_hours)
-    return max(0, math.ceil(late / DAY))
+    return late_days_after(submitted - due, grace_hours)
+
+
+def late_days_after(late: timedelta, grace_hours: float) -> int:
+    """Started days of a lateness beyond its grace."""
+    return max(0, math.ceil((late - timedelta(hours=grace_hours)) / DAY))
 
 
 def penalty_share(days: int, per_day: float, cap: float) -> float:

@@ -6,6 +6,7 @@ Run `python -m grader.stubs` to write `exercises/<topic>.py` for every solution;
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from pathlib import Path
@@ -53,6 +54,18 @@ def _enclosing(before: list[str], width: int) -> str:
             names.insert(0, found[2])
             width = len(found[1])
     return ".".join(names)
+
+
+def names_of(source: str) -> set[str]:
+    """The names that a stub binds at its top: what a submission may be asked for."""
+    names: set[str] = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
+            names |= {part.id for part in targets if isinstance(part.ctx, ast.Store)}
+    return names
 
 
 def write_stubs(root: Path) -> list[Path]:

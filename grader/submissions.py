@@ -22,7 +22,9 @@ import yaml
 from grader import plain_yaml
 from grader.course import Course
 from grader.errors import GraderError, NothingToGrade, UsageError
-from grader.notebooks import source_of_notebook
+from grader.notebooks.reading import HANDED_OUT, MAX_NOTEBOOK, read_notebook
+from grader.notebooks.sifting import Sifter
+from grader.stubs import names_of
 from grader.text import name_of, printable
 from grader.trees import Tree, folder_tree, read_regular, zip_tree
 
@@ -44,6 +46,8 @@ class SubmittedFile:
     digest: str | None
     problem: str = ""
     notes: tuple[str, ...] = ()
+    where: str = ""  # its path below the student's folder
+    cells: tuple[tuple[int, int], ...] = ()  # (line of the source, cell) where each cell of a notebook begins
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,11 @@ def find_submissions(paths: Iterable[Path], course: Course, layout: str | None =
     """Every submission under the paths, by student; raises `UsageError` or `NothingToGrade`."""
     paths = list(paths)
     finder = _Finder(course, layout)
-    for path in paths:
-        finder.find(path)
+    try:
+        for path in paths:
+            finder.find(path)
+    finally:
+        finder.sifter.close()
     found = finder.found
     found.submissions = _one_per_student(found)
     if not found.submissions:
@@ -103,6 +110,8 @@ class _Finder:
     def __init__(self, course: Course, layout: str | None) -> None:
         self.course, self.layout, self.found = course, layout, Found()
         self.topics = {t.name for t in course.topics}
+        self.sifter = Sifter()
+        self.names: dict[str, set[str]] = {}
 
     def find(self, path: Path) -> None:
         try:
@@ -124,7 +133,7 @@ class _Finder:
         tree = Tree(str(path.parent), lambda name, cap: read_regular(path.resolve(), cap))
         student = name_of(path.absolute().parent.name) or "student"
         self.found.layouts.append("file")
-        file = _read_file(tree, PurePosixPath(path.name))
+        file = self._read(tree, PurePosixPath(path.name))
         self.found.submissions.append(Submission(student, {topic: file}, origin=str(path)))
 
     def _tree(self, tree: Tree, name: str, packed: bool) -> None:
@@ -199,12 +208,12 @@ class _Finder:
         zips: list[PurePosixPath] = []
         for path in sorted(tree.files, key=lambda p: (len(p.parts), p.suffix == ".ipynb", p)):
             topic = self._topic_of(path)
-            if path.name in (OWN, GRADESCOPE, STAMP):
+            if path.name in (OWN, GRADESCOPE, STAMP, HANDED_OUT):
                 continue
             if topic is None or topic in files:
                 (zips if path.suffix.lower() == ".zip" else extra).append(path)
             else:
-                files[topic] = _read_file(tree, path)
+                files[topic] = self._read(tree, path)
         for path, reason in sorted(tree.odd.items(), key=lambda item: (len(item[0].parts), item[0])):
             topic = self._topic_of(path)
             if topic is not None and topic not in files:
@@ -213,6 +222,29 @@ class _Finder:
             return self._zipped(tree, zips[0], name)
         shown = name_of(name) or "student"
         return Submission(shown, files, notes=_about_extra([*zips, *extra]), origin=tree.where)
+
+    def _read(self, tree: Tree, path: PurePosixPath) -> SubmittedFile:
+        """A topic's file; of a notebook the source that its cells make."""
+        if path.suffix != ".ipynb":
+            return replace(_read_file(tree, path), where=str(path))
+        starts: list[tuple[int, int]] = []
+        file = _read_file(tree, path, MAX_NOTEBOOK, lambda data: self._source_of(data, path.stem, starts))
+        return replace(file, where=str(path), cells=tuple(starts))
+
+    def _source_of(self, data: bytes, topic: str, starts: list[tuple[int, int]]) -> tuple[str, tuple[str, ...]]:
+        """The source and notes of a notebook, and where its cells begin; raises `ValueError`."""
+        notebook = read_notebook(data)
+        sifted = self.sifter(notebook.cells, self._asked_for(topic))
+        if len(sifted.source) > MAX_SOURCE:
+            raise ValueError(f"holds more than {MAX_SOURCE >> 20} MB of code; a solution does not")
+        starts += sifted.starts
+        return sifted.source, notebook.notes + sifted.notes
+
+    def _asked_for(self, topic: str) -> set[str]:
+        if topic not in self.names:
+            stub = self.course.path("exercises", f"{topic}.py").read_text(encoding="utf-8")
+            self.names[topic] = names_of(stub)
+        return self.names[topic]
 
     def _zipped(self, tree: Tree, path: PurePosixPath, name: str) -> Submission:
         """A student's zip within a folder or a zip."""
@@ -440,23 +472,29 @@ def _one_or_none(node: yaml.Node | None) -> str | None:
 # --- reading a file --------------------------------------------------------------------------------------------------
 
 
-def _read_file(tree: Tree, path: PurePosixPath) -> SubmittedFile:
+def _read_file(
+    tree: Tree,
+    path: PurePosixPath,
+    cap: int = MAX_SOURCE,
+    understood: Callable[[bytes], tuple[str, tuple[str, ...]]] = lambda data: (_decoded(data), ()),
+) -> SubmittedFile:
+    """A file of at most `cap` bytes; `understood` makes its source and notes, or raises `ValueError`."""
     name = path.name
     try:
-        data = tree.read(path, MAX_SOURCE)
+        data = tree.read(path, cap)
     except OSError as error:
         return SubmittedFile(name, None, None, f"{name} cannot be read: {_words(error)}")
-    if len(data) > MAX_SOURCE:
-        return SubmittedFile(name, None, None, f"{name} is larger than {MAX_SOURCE >> 20} MB; a solution is not")
+    if len(data) > cap:
+        return SubmittedFile(name, None, None, f"{name} is larger than {cap >> 20} MB; a solution is not")
     digest = "sha256:" + hashlib.sha256(data).hexdigest()
     try:
-        source = source_of_notebook(data) if path.suffix == ".ipynb" else _decoded(data)
+        source, notes = understood(data)
         if "\0" in source:
             raise ValueError("holds NUL characters; it is not a text file")
     except ValueError as error:
         words = str(error)
         return SubmittedFile(name, None, digest, f"{name} {'is ' if words.startswith('not') else ''}{words}")
-    return SubmittedFile(name, source, digest)
+    return SubmittedFile(name, source, digest, notes=notes)
 
 
 def _decoded(data: bytes) -> str:

@@ -262,14 +262,33 @@ def test_layout_can_be_forced(find, tmp_path):
     assert by_student(find(root, "class")) == {"ann": ["toy"], "bob": ["second"]}
 
 
-def test_notebooks_lose_their_magics_and_keep_their_lines(find, tmp_path):
-    """Code cells are joined; magics, shell lines and cell magics become comments."""
-    cells = notebook("%matplotlib inline\nx = 1\n", "%%bash\nrm -rf /\n", "!ls\ny = 2")
-    source = only(find(lay(tmp_path / "alice", {"toy.ipynb": cells}))).files["toy"].source
+def test_notebooks_yield_definitions_and_keep_their_lines(find, tmp_path):
+    """Of the cells the graded functions and what they need are kept; trials, magics and shell lines become comments."""
+    cells = notebook("%matplotlib inline\nFACTOR = 2\n", "%%bash\nrm -rf /\n", "!ls\ndef double(x):\n    return FACTOR * x")
+    file = only(find(lay(tmp_path / "alice", {"toy.ipynb": cells}))).files["toy"]
 
-    assert "# %matplotlib inline\nx = 1" in source
-    assert "# rm -rf /" in source
-    compile(source, "toy.ipynb", "exec")
+    assert "# pass  # %matplotlib inline\nFACTOR = 2" in file.source
+    assert "# rm -rf /" in file.source
+    namespace: dict = {}
+    exec(compile(file.source, "toy.ipynb", "exec"), namespace)  # a text of the test's own
+    assert namespace["double"](2) == 4
+    assert file.where == "toy.ipynb"
+
+
+def test_oddities_of_a_notebook_are_noted(find, tmp_path):
+    """What is odd about a notebook goes with the file, and so into the report."""
+    cells = notebook("def double(x):\n    return 2 * x", "def broken(:")
+
+    assert only(find(lay(tmp_path / "alice", {"toy.ipynb": cells}))).files["toy"].notes == (
+        "cell 2 was left out: line 1: invalid syntax",
+    )
+
+
+def test_what_is_handed_out_with_a_notebook_is_not_the_students(find, tmp_path):
+    """The public checks beside a notebook are neither graded nor listed as left out."""
+    files = {"alice/toy/toy.ipynb": notebook(CODE), "alice/toy/public_checks.json": "{}"}
+
+    assert only(find(lay(tmp_path / "submitted", files))).notes == ()
 
 
 @pytest.mark.parametrize(

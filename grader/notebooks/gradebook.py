@@ -1,0 +1,326 @@
+"""Marks into nbgrader's gradebook, through nbgrader's own API.
+
+A unit and a visibility are one grade, as in the notebooks that `grade nbgrader build` makes. What a person entered is
+never changed; what could not be graded gets no score but a comment and the mark that a person has to look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from grader.course import Course
+from grader.errors import GraderError, UsageError
+from grader.notebooks import autograded
+from grader.notebooks.groups import Group, grouped
+from grader.notebooks.showing import text_of
+from grader.notebooks.sifting import Sifted
+from grader.results import Report, SubmissionResult, TopicResult, Verdict
+from grader.scoring import late_days_after, penalty_share
+from grader.submissions import Submission
+from grader.terminal import say
+from grader.text import printable
+
+if TYPE_CHECKING:
+    from nbgrader.api import Gradebook
+
+FILE = "gradebook.db"
+WORTH_A_LOOK = (Verdict.CRASH, Verdict.VIOLATION, Verdict.FORBIDDEN, Verdict.MEMORY, Verdict.GRADER_FAULT)
+OURS = ("-public", "-hidden")
+_MAGIC = b"SQLite format 3\0"
+
+
+def refuse_unusable(path: Path) -> None:
+    """Before any work is done: raises `UsageError` where no gradebook can be written."""
+    if not path.parent.is_dir():
+        raise UsageError("its folder does not exist", str(path), "the gradebook of nbgrader is DIR/gradebook.db")
+    if path.exists():
+        try:
+            with path.open("r+b") as file:
+                begins = file.read(len(_MAGIC))
+        except OSError as error:
+            problem = f"cannot be written: {error.strerror}"
+            raise UsageError(problem, str(path), "check the name and the rights") from None
+        if begins not in (_MAGIC, b""):
+            raise UsageError("not a gradebook of nbgrader", str(path), "the gradebook of nbgrader is DIR/gradebook.db")
+
+
+@contextlib.contextmanager
+def _without_iri_grammar() -> Iterator[None]:
+    """jsonschema, which nbgrader imports, builds a grammar of addresses if it can; that takes as long as a class."""
+    name = "rfc3987_syntax"
+    absent = name not in sys.modules
+    if absent:
+        sys.modules[name] = None  # type: ignore[assignment]  # an ImportError, which jsonschema expects
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules[name]
+
+
+@contextlib.contextmanager
+def _own_programs() -> Iterator[None]:
+    """nbgrader looks for `alembic`, which it needs for a new gradebook, on the PATH, where no environment is active."""
+    path = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), path])
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = path
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Gradebook]:
+    """nbgrader's gradebook in a file; raises `UsageError` where that is something else."""
+    with _without_iri_grammar():
+        from nbgrader.api import Gradebook
+        from sqlalchemy.exc import SQLAlchemyError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of nbgrader's own way to add a submission
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        try:
+            with _own_programs():
+                gradebook = Gradebook(f"sqlite:///{path.resolve()}")
+            with gradebook:
+                yield gradebook
+        except SQLAlchemyError as error:
+            problem = f"nbgrader's gradebook refuses: {printable(str(error).splitlines()[0], 200)}"
+            raise UsageError(problem, str(path), "is it in use, or of another version?") from None
+
+
+def enrol(path: Path, course: Course, topics: list[str], students: list[dict[str, str]]) -> None:
+    """Students and assignments, with their due dates."""
+    refuse_unusable(path)
+    with opened(path) as gradebook:
+        for student in students:
+            told = {k: v for k, v in student.items() if v and k != "id"}  # an empty column erases nothing
+            gradebook.update_or_create_student(student["id"], **told)
+        for name in topics:
+            gradebook.update_or_create_assignment(name, duedate=_naive(course.topic(name).due))
+
+
+def _naive(time: datetime | None) -> datetime | None:
+    """UTC without a zone, as nbgrader keeps times."""
+    return time.astimezone(UTC).replace(tzinfo=None) if time else None
+
+
+# --- marks -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One notebook that was handed in, and its result."""
+
+    submission: Submission
+    result: TopicResult
+    assignment: str
+
+    @property
+    def topic(self) -> str:
+        return self.result.topic
+
+    @property
+    def groups(self) -> list[Group]:
+        return grouped(self.topic, self.result.checks)
+
+    @property
+    def judged(self) -> bool:
+        """Whether there are results, check by check."""
+        return self.submission.files[self.topic].source is not None and not self.failed
+
+    @property
+    def failed(self) -> bool:
+        """Whether the grader could not judge it at all; then the one result stands for no unit."""
+        return any(not c.function for c in self.result.checks)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        file = self.submission.files[self.topic]
+        faults = [f"not graded, and not the student's doing: {c.message}" for c in self.result.faults]
+        return (*file.notes, *([file.problem] if file.problem else []), *faults)
+
+    def place(self, line: int) -> tuple[int, int]:
+        """(cell, line) of a line of the source; (0, ...) where there are no cells."""
+        return Sifted("", (), self.submission.files[self.topic].cells).place(line)
+
+
+def write(path: Path, course: Course, submissions: list[Submission], report: Report) -> bool:
+    """Write the marks of a run, and the graded notebooks for formgrader and feedback.
+
+    Returns whether every notebook was written; one that was not is told of and holds up no other. Raises `UsageError`
+    where there is no gradebook to write to.
+    """
+    entries = _entries(submissions, report.submissions)
+    shelf = autograded.Shelf(path.parent, course)
+    with opened(path) as gradebook:
+        writer = _Writer(gradebook, course)
+        written = sum(_written(writer, shelf, entry) for entry in entries)
+    say(f"wrote {written} of {len(entries)} notebook(s) to {path}")
+    return written == len(entries)
+
+
+def _written(writer: _Writer, shelf: autograded.Shelf, entry: _Entry) -> bool:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        writer.write(entry)
+        shelf.put(entry.submission, entry.assignment, entry.result, writer.cells(entry), entry.notes)
+    except (GraderError, ValueError, SQLAlchemyError) as error:  # nbgrader's own errors are ValueErrors
+        writer.gradebook.db.rollback()
+        help = f" ({error.help})" if isinstance(error, GraderError) and error.help else ""
+        say(f"warning: not in the gradebook: {printable(entry.submission.student)}: {printable(str(error))}{help}")
+        return False
+    return True
+
+
+def _entries(submissions: list[Submission], results: tuple[SubmissionResult, ...]) -> list[_Entry]:
+    """What was handed in and graded. What was not handed in is no entry: nbgrader lists it as missing."""
+    by_student = {s.student: s for s in submissions}
+    entries = []
+    for result in results:
+        submission = by_student[result.student]
+        for topic in result.topics:
+            file = submission.files.get(topic.topic)
+            if file is not None:
+                entries.append(_Entry(submission, topic, _assignment_of(file.where, topic.topic)))
+    return entries
+
+
+def _assignment_of(where: str, topic: str) -> str:
+    """nbgrader's folder around the notebook; the topic's own name where there is none."""
+    parts = PurePosixPath(where).parts
+    return parts[0] if len(parts) == 2 else topic
+
+
+class _Writer:
+    """Writes entries into an open gradebook."""
+
+    def __init__(self, gradebook: Gradebook, course: Course) -> None:
+        self.gradebook, self.course = gradebook, course
+        self.ready: dict[tuple[str, str], autograded.Known] = {}
+
+    def cells(self, entry: _Entry) -> autograded.Known:
+        """The cells that were handed out, as the gradebook knows them."""
+        return self.ready[entry.assignment, entry.topic]
+
+    def write(self, entry: _Entry) -> None:
+        self._prepare(entry)
+        gradebook, student = self.gradebook, entry.submission.student
+        gradebook.update_or_create_student(student)
+        time = _naive(entry.submission.submitted_for(entry.topic))
+        known = {"timestamp": time} if time else {}
+        submission = gradebook.update_or_create_submission(entry.assignment, student, **known)
+        notebook = gradebook.find_submission_notebook(entry.topic, entry.assignment, student)
+        self._score(entry, notebook)
+        self._comment(entry, notebook)
+        notebook.flagged = bool(notebook.flagged or _is_odd(entry))
+        gradebook.db.commit()
+        notebook.late_submission_penalty = self._penalty(submission, notebook)
+        gradebook.db.commit()
+
+    def _score(self, entry: _Entry, notebook: Any) -> None:
+        groups = {g.id.grade_id: g for g in entry.groups}
+        for grade in notebook.grades:
+            group = groups.get(grade.name)
+            if group is None and not (entry.failed and grade.name.endswith(OURS)):
+                continue  # a cell of the instructor's own
+            score = group.points if group is not None and entry.judged and not group.faults else None
+            changed = score != grade.auto_score
+            grade.auto_score = score
+            grade.needs_manual_grade = score is None or (
+                grade.manual_score is not None and (changed or grade.needs_manual_grade)
+            )
+
+    def _comment(self, entry: _Entry, notebook: Any) -> None:
+        """Words for each unit; what there is to say of the whole notebook goes with the first."""
+        comments = {c.name: c for c in notebook.comments}
+        units = list(dict.fromkeys(c.name for c in self.cells(entry).sources if c.name in comments))
+        for unit in units:
+            groups = [g for g in entry.groups if g.id.unit == unit]
+            notes = entry.notes if unit == units[0] else ()
+            if groups or entry.failed:
+                comments[unit].auto_comment = text_of(groups, notes, entry.place) or None
+
+    def _penalty(self, submission: Any, notebook: Any) -> float | None:
+        """Points that lateness costs by the course's policy; an extension that was granted counts."""
+        policy = self.course.policy
+        if submission.timestamp is None or submission.duedate is None:
+            return None
+        days = late_days_after(submission.timestamp - submission.duedate, policy.grace_hours)
+        share = penalty_share(days, policy.late_penalty_per_day, policy.late_penalty_cap)
+        return round(float(notebook.score) * share, 6) if share else None
+
+    # --- assignment and cells
+
+    def _prepare(self, entry: _Entry) -> None:
+        """The assignment, its notebook and its cells are there, or are made before the first submission."""
+        key = entry.assignment, entry.topic
+        if key in self.ready:
+            return
+        from nbgrader.api import MissingEntry
+
+        due = _naive(self.course.topic(entry.topic).due)
+        try:
+            assignment = self.gradebook.find_assignment(entry.assignment)
+        except MissingEntry:
+            assignment = self.gradebook.add_assignment(entry.assignment, duedate=due)
+        if assignment.duedate is None and due is not None:
+            assignment.duedate = due
+            self.gradebook.db.commit()
+        try:
+            notebook = self.gradebook.find_notebook(entry.topic, entry.assignment)
+        except MissingEntry:
+            notebook = self._make_notebook(entry, assignment)
+        if not entry.failed:
+            self._refuse_other_cells(entry, notebook)
+        points = {c.name: c.max_score for c in (*notebook.grade_cells, *notebook.task_cells)}
+        solutions, tasks = {c.name for c in notebook.solution_cells}, {c.name for c in notebook.task_cells}
+        self.ready[key] = autograded.Known(list(notebook.source_cells), points, solutions, tasks)
+
+    def _make_notebook(self, entry: _Entry, assignment: Any) -> Any:
+        """Where `nbgrader generate_assignment` was never run."""
+        if assignment.submissions or entry.failed:
+            raise UsageError(
+                "the gradebook does not know this notebook yet",
+                f"{entry.assignment}/{entry.topic}",
+                f"run nbgrader generate_assignment {entry.assignment}",
+            )
+        gradebook, where = self.gradebook, (entry.topic, entry.assignment)
+        notebook = gradebook.add_notebook(*where)
+        for cell in autograded.handed_out(self.course, entry.topic, entry.groups):
+            name, marks = cell["name"], cell["marks"]
+            if marks["grade"]:
+                gradebook.add_grade_cell(name, *where, max_score=marks["points"], cell_type="code")
+            elif marks["solution"]:
+                gradebook.add_solution_cell(name, *where)
+            source = {"source": cell["source"], "checksum": cell["checksum"], "locked": marks["locked"]}
+            gradebook.add_source_cell(name, *where, cell_type="code", **source)
+        return notebook
+
+    def _refuse_other_cells(self, entry: _Entry, notebook: Any) -> None:
+        """nbgrader gives no grade to cells that it does not know, so marks would be lost."""
+        known = {cell.name: cell.max_score for cell in notebook.grade_cells}
+        for group in entry.groups:
+            name = group.id.grade_id
+            if abs(known.get(name, -1.0) - group.max_points) > 1e-6:
+                there = f"{known[name]:g} points" if name in known else "no such cell"
+                raise UsageError(
+                    f"the course gives '{name}' {group.max_points:g} points, the gradebook knows {there}",
+                    f"{entry.assignment}/{entry.topic}",
+                    f"build it again and run nbgrader generate_assignment {entry.assignment}",
+                )
+
+
+def _is_odd(entry: _Entry) -> bool:
+    """Whether a person should look at the notebook."""
+    return bool(entry.notes) or any(c.verdict in WORTH_A_LOOK for c in entry.result.checks)
