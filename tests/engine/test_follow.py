@@ -95,7 +95,8 @@ def chain_judge() -> Judge:
 
 def in_process(judge: Judge, source: str) -> dict[str, CheckResult]:
     run = TopicRun(judge, judge.course.topic("chain"), source)
-    return {r.id.split("::")[1]: r for r in run.run(judge.items["chain"]) if r}
+    results = [CheckResult.from_dict(line["check"]) for line in run.run(judge.items["chain"]) if "check" in line]
+    return {r.id.split("::")[1]: r for r in results}
 
 
 # --- the credit ------------------------------------------------------------------------------------------------------
