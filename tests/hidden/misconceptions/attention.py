@@ -575,6 +575,16 @@ def merge_into_a_view(reference):
     return merge_heads
 
 
+@misconception(
+    "at29",
+    "An array with another number of axes is not refused: counted from the end, the axes of any array are swapped.",
+    caught_by="test_merging_needs_four_axes",
+    replaces="merge_heads",
+)
+def merge_any_number_of_axes(reference):
+    return lambda x: x.swapaxes(-3, -2).copy().reshape(*x.shape[:-3], x.shape[-2], -1)
+
+
 # -------------------------------------------------------------------------------------------------- MultiHead
 
 
