@@ -21,7 +21,7 @@ test: .venv/.dev lint
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
 
 test-slow: .venv/.dev
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
