@@ -391,7 +391,7 @@ class Server:
                 generator.bit_generator.state = state
             if message["kind"] == "failed":
                 raise getattr(builtins, message["error"])(message["text"])
-            return wire.Decoder(arrays, self.special([])).decode(message["value"])
+            return wire.Decoder([_copy(a) for a in arrays], self.special([])).decode(message["value"])
 
         given.__name__ = given.__qualname__ = name
         return given

@@ -727,3 +727,12 @@ def tensor_of(s: Submission) -> Any:
     leaf = tensor([1.0], requires_grad=True)
     s.flags(leaf)
     return leaf
+
+
+def test_what_a_callback_returns_may_be_written_to():
+    """An array that a function of the check answers with is the submission's own, as its arguments are."""
+    session = in_memory_session(
+        {"s.py": "def f(g, x):\n    y = g(x)\n    y[0] = 5.0\n    return y\n"}, "s", ["numpy"], []
+    )
+    (first, second) = Submission(session).f(lambda x: x * 2, np.array([1.0, 2.0]))
+    assert (first, second) == (5.0, 4.0)
