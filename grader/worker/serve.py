@@ -472,7 +472,7 @@ class Server:
 
     def helper(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
         number = message["helper"]
-        if "code" in message:  # the judge's own, compiled there once for all workers
+        if "code" in message:  # the judge's own, compiled there once; code goes towards workers, never back (R2)
             scope: dict[str, Any] = {"np": np, "torch": sys.modules.get("torch"), "submission": self.module}
             exec(marshal.loads(base64.b64decode(message["code"])), scope)
             self.helpers[number] = scope[message["name"]]
