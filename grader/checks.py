@@ -414,14 +414,28 @@ class _Observing:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Observed:
         reply = self.function.request(args, kwargs)
-        report = reply.message["observed"]
-        aliases = tuple((str(a), str(b)) for a, b in report["aliases"])
-        return Observed(reply.value, tuple(map(str, report["changed"])), aliases, bool(report["global_random"]))
+        return _observed(reply.value, reply.message)
+
+
+def _observed(value: Any, reported: dict[str, Any]) -> Observed:
+    report = reported["observed"]
+    aliases = tuple((str(a), str(b)) for a, b in report["aliases"])
+    return Observed(value, tuple(map(str, report["changed"])), aliases, bool(report["global_random"]))
 
 
 def observe(function: Any) -> Callable[..., Observed]:
     """`observe(submission.f)(x)`: the value, the arguments that changed, memory shared with them, global randomness."""
     return _Observing(function)
+
+
+def observe_each(function: Any, calls: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, Observed]]:
+    """(call, observation) of each of these argument lists, in one trip; see `in_turn`."""
+    observing = _Observing(function)
+    try:
+        seen: Any = [_observed(*answer) for answer in observing.function.request_many(calls)]
+    except StudentError:
+        seen = (observing(*arguments) for arguments in calls)
+    yield from zip(calls, seen, strict=True)
 
 
 def assert_pure(function: Any, *args: Any, name: str | None = None, **kwargs: Any) -> Any:
@@ -473,19 +487,24 @@ def operations(function: Any) -> Callable[..., Counted]:
 
     def call(*args: Any, **kwargs: Any) -> Counted:
         reply = remote.request(args, kwargs)
-        if reply.message["threads"] is not False:
-            text = "started a thread while its operations were counted"
-            raise CheckFailed(text, text)
-        return Counted(reply.value, int(reply.message["count"]))
+        return _counted(reply.value, reply.message)
 
     return call
+
+
+def _counted(value: Any, reported: dict[str, Any]) -> Counted:
+    if reported["threads"] is not False:
+        text = "started a thread while its operations were counted"
+        raise CheckFailed(text, text)
+    return Counted(value, int(reported["count"]))
 
 
 def assert_flat_cost(
     function: Any, small: Sequence[Any], large: Sequence[Any], *, tolerance: float = 0.02
 ) -> tuple[Any, Any]:
     """Demand equal operation counts for small and large arguments; returns both values, which want judging too."""
-    few, many = operations(function)(*small), operations(function)(*large)
+    answers = with_options(function, count=True).request_many([small, large])
+    few, many = (_counted(*answer) for answer in answers)
     if not few.count or abs(many.count - few.count) > tolerance * few.count:
         text = "the number of Python operations grows with the size of the input: let NumPy work on whole arrays"
         raise CheckFailed(f"{text} ({few.count} grew to {many.count})", text)

@@ -43,9 +43,9 @@ class _Measured:
     def __init__(self, connection: Connection) -> None:
         self.connection, self.largest = connection, 0
 
-    def roundtrip(self, parts: list[Any], answer: Answer) -> tuple[dict[str, Any], list[np.ndarray]]:
-        self.largest = max(self.largest, *(memoryview(part).nbytes for part in parts))
-        return self.connection.roundtrip(parts, answer)
+    def roundtrip(self, request: wire.Payload, answer: Answer) -> wire.Payload:
+        self.largest = max(self.largest, *(memoryview(part).nbytes for part in request.parts))
+        return self.connection.roundtrip(request, answer)
 
     def kill(self) -> None:
         self.connection.kill()
@@ -72,9 +72,9 @@ class GivenSession(Session):
         super().begin_check(seed)
         self.called, self.measured.largest = set(), 0
 
-    def _answer(self, message: dict[str, Any], arrays: list[np.ndarray]) -> list[Any]:
+    def _answered(self, message: dict[str, Any], arrays: list[np.ndarray]) -> wire.Payload:
         if "given" not in message:
-            return super()._answer(message, arrays)
+            return super()._answered(message, arrays)
         self.callback_count += 1
         if self.callback_count > MAX_CALLS:
             raise self._abuse(f"called the functions before it more than {MAX_CALLS} times")

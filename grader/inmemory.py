@@ -6,44 +6,41 @@ Only for code that is trusted: there is no wall here, and no clock.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
 from grader import wire
 from grader.session import Answer, EngineFault, Session, WorkerDied
 from grader.worker.serve import Server
 
 
-def _parsed(parts: list[Any], cap: int) -> tuple[dict[str, Any], list[np.ndarray]]:
-    data = b"".join(parts)
-    header, _ = wire.parse_head(data[: wire.HEAD.size], cap)
-    return wire.parse(header, memoryview(data)[wire.HEAD.size :], writable=False)
+def _carried(payload: wire.Payload, cap: int) -> wire.Payload:
+    """A copy of the payload, as a pipe would make it, within the caps of a frame."""
+    data = b"".join(payload.framed())
+    head = wire.parse_head(data[: wire.HEAD.size], cap)
+    return wire.Payload(head.header, [memoryview(data)[wire.HEAD.size :]])
 
 
 class InMemoryConnection:
     """Hands frames to a `Server` of this process."""
 
     def __init__(self) -> None:
-        self.server = Server(lambda parts: self._ask(parts))
+        self.server = Server(lambda payload, _: self._ask(payload))
         self.answer: Answer | None = None
         self.died: Exception | None = None
 
-    def _ask(self, parts: list[Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def _ask(self, question: wire.Payload) -> wire.Payload:
         assert self.answer is not None, "a callback outside a request"
         try:
-            answered = self.answer(*_parsed(parts, wire.MAX_REPLY))
+            answered = self.answer(_carried(question, wire.MAX_REPLY))
         except (WorkerDied, EngineFault) as error:
             self.died = error  # whatever the submission makes of it on its way out
             raise
-        return _parsed(answered, wire.MAX_REQUEST)
+        return _carried(answered, wire.MAX_REQUEST)
 
-    def roundtrip(self, parts: list[Any], answer: Answer) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def roundtrip(self, request: wire.Payload, answer: Answer) -> wire.Payload:
         self.answer = answer
-        reply = self.server.handle(*_parsed(parts, wire.MAX_REQUEST))
+        reply = self.server.handle(_carried(request, wire.MAX_REQUEST))
         if self.died is not None:
             raise self.died
-        return _parsed(reply, wire.MAX_REPLY)
+        return _carried(reply, wire.MAX_REPLY)
 
     def kill(self) -> None:
         """Nothing to end: the code runs in this process."""

@@ -42,9 +42,10 @@ from grader.plan import Plan
 from grader.results import CheckResult, Verdict
 from grader.session import EngineFault, Session, StudentError, WorkerDied
 from grader.text import words_of
+from grader.transcripts import Transcribed, Transcripts, Unsteady
 from grader.units import Unit, earlier_units, units_of
 from grader.verdicts import Outcome, outcome_of
-from grader.workers import ForkLauncher, Launcher, SpawnLauncher, WorkerConnection, WorkerLimits
+from grader.workers import ForkLauncher, Launcher, SpawnLauncher, Turns, WorkerConnection, WorkerLimits
 
 FLUSH_SECONDS = 0.1  # results of quick checks leave together: each flush wakes the supervisor
 MAX_KILLED = 4  # a worker that was killed from outside is replaced this often for one check
@@ -73,6 +74,7 @@ class TopicRun:
         self.judge, self.topic, self.source, self.plan = judge, topic, source, plan
         self.worker: WorkerConnection | None = None
         self.session: Session | None = None
+        self.transcribed: Transcribed | None = None
         self.checks_run = 0
         self.timeouts: dict[str, int] = {}
         self.load_failure: Outcome | None = None
@@ -156,11 +158,19 @@ class TopicRun:
         self.checks_run += 1
         cpu = self._cpu_limit(item)
         self.worker.begin(cpu, self.topic.limits.wall_seconds(cpu))
-        outcome = self.judge.run_item(item, self.session)
+        try:
+            outcome = self._run_or_recall(item, self.session)
+        except Unsteady:  # it is not remembered from now on
+            return self._run_alone(item)
         if outcome.verdict is Verdict.TIMEOUT:
             function = _function_of(item)
             self.timeouts[function] = self.timeouts.get(function, 0) + 1
         return outcome
+
+    def _run_or_recall(self, item: pytest.Item, session: Session) -> Outcome:
+        if self.transcribed is None:
+            return self.judge.run_item(item, session)
+        return self.transcribed.outcome(plugin.check_id(item), session, lambda: self.judge.run_item(item, session))
 
     def _cpu_limit(self, item: pytest.Item) -> float:
         """A function that has timed out twice gets a tenth of the limit for the rest of its checks."""
@@ -172,8 +182,7 @@ class TopicRun:
     def run_given(self, item: pytest.Item, answerer: Answerer, names: list[str]) -> tuple[Outcome, GivenSession]:
         """Run a check alone in a fresh worker where these functions are answered by the reference."""
         self._end_worker()
-        made: Callable[[WorkerConnection], Session] = lambda worker: GivenSession(worker, answerer)  # noqa: E731
-        failure = self._load(made)
+        failure = self._load(lambda worker: GivenSession(worker, answerer))
         session = self.session
         assert isinstance(session, GivenSession)
         try:
@@ -201,13 +210,13 @@ class TopicRun:
             self._end_worker()
             self.load_failure = outcome
 
-    def _load(self, made: Callable[[WorkerConnection], Session] = Session) -> Outcome | None:
+    def _load(self, made: Callable[[WorkerConnection], Session] | None = None) -> Outcome | None:
         limits = self.topic.limits
         lifetime = int(limits.import_seconds + limits.cpu_seconds * 200) + 5
         made_for = WorkerLimits(limits.memory_mb << 20, lifetime, limits.output_kb << 10)
         self.worker = self.judge.launcher(self.topic.kind).start(made_for)
         self.worker.begin(limits.import_seconds, limits.wall_seconds(limits.import_seconds))
-        self.session = made(self.worker)
+        self.session = made(self.worker) if made else self._own_session(self.worker)
         self.checks_run = 0
         try:
             self.session.request("load", **load_fields(self.topic, self.source))
@@ -215,11 +224,17 @@ class TopicRun:
             return replace(outcome_of(error), loading=True)
         return None
 
+    def _own_session(self, worker: WorkerConnection) -> Session:
+        """A session whose checks are recalled where they hear what is known; an audit runs every one itself."""
+        remembers = self.plan is None and isinstance(worker, Turns)
+        self.transcribed = Transcribed(worker, self.judge.transcripts) if remembers else None
+        return Session(self.transcribed or worker)
+
     def _end_worker(self) -> None:
         if self.worker is not None:
             self.worker.close()
             self.output += self.worker.output.text()
-        self.worker = self.session = None
+        self.worker = self.session = self.transcribed = None
 
 
 def load_fields(topic: Topic, source: str) -> dict[str, Any]:
@@ -359,6 +374,7 @@ class Judge:
         self.touched: dict[str, frozenset[str]] = {}
         self.units_of: dict[str, list[Unit]] = {}
         self.hints: dict[str, dict[str, tuple[str, ...]]] = {}
+        self.transcripts = Transcripts()
         self.forks = False  # whether this process may be forked: one thread, on a system that can
         self.current: Session | None = None
         self.raised: BaseException | None = None

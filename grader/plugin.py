@@ -52,6 +52,7 @@ def visibility_of(item: pytest.Item) -> str:
     return item.path.parent.name
 
 
+@functools.cache
 def check_of(item: pytest.Item) -> Check | None:
     return getattr(getattr(item, "function", None), "check", None)
 

@@ -11,7 +11,6 @@ import builtins
 import functools
 import itertools
 import marshal
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -25,7 +24,7 @@ MAX_CALLBACKS = 100_000
 MAX_NESTING = 20  # of calls within callbacks within calls
 MAX_DRAWS = 1 << 40  # steps that a generator can have moved on or back during a call
 WALLS = ("network", "process", "write", "read")  # what a worker may name as the cause of an error
-Answer = Callable[[dict[str, Any], list[np.ndarray]], list[Any]]
+Answer = Callable[[wire.Payload], wire.Payload]  # from a callback to its answer
 
 
 class WorkerDied(Exception):
@@ -65,7 +64,7 @@ class StudentError(Exception):
 class Connection(Protocol):
     """Moves one request to a worker and its reply back."""
 
-    def roundtrip(self, parts: list[Any], answer: Answer) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def roundtrip(self, request: wire.Payload, answer: Answer) -> wire.Payload:
         """Send a request, answer callbacks with `answer`, return the reply; raises `WorkerDied` or `EngineFault`."""
 
     def kill(self) -> None:
@@ -100,8 +99,7 @@ class Session:
         self.callback_error: BaseException | None = None
         self.nesting = 0
         self.lines: int | None = None  # of the submission's source
-        self.ids = ""
-        self.helpers: set[str] = set()  # sources whose code the worker has
+        self.highest_line = 0  # that an error within the check has named, in the file or beyond its end
         self.new_check: int | None = None
         self.calls: dict[str, Call] = {}  # the latest of each function
         self._last_value: Any = None
@@ -113,6 +111,7 @@ class Session:
         self.callbacks = []
         self.callback_count = 0
         self.callback_error = None
+        self.highest_line = 0
 
     def request(
         self, kind: str, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None, **fields: Any
@@ -120,14 +119,15 @@ class Session:
         """Send a request and decode its reply; raises `StudentError`, `WorkerDied` or `EngineFault`."""
         generators: list[np.random.Generator] = []
         if kind == "call" and fields.get("name"):
-            self.calls[fields["name"]] = Call(fields["name"], tuple(args), kwargs or {})
+            latest = args[-1] if "many" in fields.get("options", ()) else args
+            self.calls[fields["name"]] = Call(fields["name"], tuple(latest), kwargs or {})
         encoder = wire.Encoder(lambda v: self._outgoing(v, generators), max_bytes=wire.MAX_REQUEST, owner=self)
         if kind == "load":
             args = (self._loading(fields.pop("files"), fields["main"]),)
         source = fields.pop("source", None)
         if source is not None:
-            fields |= self._helper(source)
-        message = {"kind": kind, "id": self._new_id(), **fields}
+            fields["helper"], fields["code"] = _compiled(source)
+        message = {"kind": kind, **fields}
         if self.new_check is not None:
             message["check"], self.new_check = self.new_check, None
         try:
@@ -136,24 +136,11 @@ class Session:
             states = [g.bit_generator.state for g in generators]
             if states:
                 message["generators"] = states
-            frame = wire.pack(message, encoder)
+            payload = wire.pack(message, encoder)
         except wire.WireError as error:
             raise Unsendable(f"the check passes what cannot be sent: {error}") from error
-        if source is not None:
-            self.helpers.add(source)  # its code is on its way
-        reply, arrays = self.connection.roundtrip(frame, self._answer)
-        return self._reply(message, reply, arrays, list(zip(generators, states, strict=True)))
-
-    def _new_id(self) -> str:
-        """Random, so that no reply can be written before its request; drawn in stock, as a draw is a system call."""
-        self.ids = self.ids or secrets.token_hex(4 * 64)
-        id, self.ids = self.ids[:8], self.ids[8:]
-        return id
-
-    def _helper(self, source: str) -> dict[str, Any]:
-        """The helper's number and, where the worker does not have it yet, its code."""
-        number, code = _compiled(source)
-        return {"helper": number} if source in self.helpers else {"helper": number, "code": code}
+        reply = self.connection.roundtrip(payload, self._answer)
+        return self._reply(reply, list(zip(generators, states, strict=True)))
 
     def latest_call(self, function: str) -> Call | None:
         """The latest call of this function within the check, else of any; None where it made none by itself."""
@@ -164,17 +151,16 @@ class Session:
         self.lines = len(files[f"{main}.py"].splitlines()) + 1
         return {name: text.encode("utf-8", "surrogatepass") for name, text in files.items()}
 
-    def _reply(
-        self, asked: dict[str, Any], reply: dict[str, Any], arrays: list[np.ndarray], generators: list[tuple[Any, Any]]
-    ) -> Reply:
+    def _reply(self, payload: wire.Payload, generators: list[tuple[Any, Any]]) -> Reply:
         if self.callback_error is not None:
             error, self.callback_error = self.callback_error, None
             raise error
         try:
-            if reply.get("id") != asked["id"]:
-                raise wire.WireError("a reply to another request")
+            reply, arrays = wire.parse(payload)
             if reply.get("kind") == "raised":
-                raise student_error(reply, self.lines)
+                error = student_error(reply, self.lines)
+                self.highest_line = max([self.highest_line, *(frame[0] for frame in reply["frames"])])
+                raise error
             if reply.get("kind") != "value":
                 raise wire.WireError("not a reply")
             value = wire.Decoder(arrays, self._incoming, frozen=self).decode(reply.get("value"))
@@ -234,8 +220,15 @@ class Session:
             raise wire.WireError("not a handle")
         return self.handle_factory(self, number, type_name[:80], is_callable)
 
-    def _answer(self, message: dict[str, Any], arrays: list[np.ndarray]) -> list[Any]:
+    def _answer(self, question: wire.Payload) -> wire.Payload:
         """Run a callback that the submission asked for and encode its result."""
+        try:
+            message, arrays = wire.parse(question)
+        except wire.WireError as error:
+            raise self.violation(f"sent a malformed callback ({error})") from None
+        return self._answered(message, arrays)
+
+    def _answered(self, message: dict[str, Any], arrays: list[np.ndarray]) -> wire.Payload:
         self.callback_count += 1
         if self.callback_count > MAX_CALLBACKS:
             raise self.violation(f"called a function it was given more than {MAX_CALLBACKS} times")
@@ -255,7 +248,7 @@ class Session:
         finally:
             self.nesting -= 1
 
-    def _call_back(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> list[Any]:
+    def _call_back(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> wire.Payload:
         encoder = wire.Encoder(lambda v: self._outgoing(v, []), max_bytes=wire.MAX_REQUEST, owner=self)
         try:
             return wire.pack({"kind": "result", "value": encoder.encode(function(*args, **kwargs))}, encoder)

@@ -1,29 +1,36 @@
 """What crosses between judge and worker: framing, data encoding, and the limits of both.
 
-A frame is ``magic | header length u32 | body length u64 | header (JSON) | body (raw array buffers)``.
-The header is ``{"m": message, "a": [[dtype, shape, layout], ...]}``; buffer k of the body belongs to entry k of "a".
-Containers are tagged like everything else, so data can never look like a tag, and every size is checked before memory
-is allocated for it. Nothing here evaluates, unpickles or imports what the other side names.
+A frame is ``head | header (JSON) | body (raw array buffers)``, its head ``magic | sort | number | header length u32 |
+body length u64``. The header is ``{"m": message, "a": ["dtype shape layout", ...]}``; buffer k of the body belongs to
+entry k of "a". Containers are tagged like everything else, so data can never look like a tag, and every size is checked
+before memory is allocated for it. Nothing here evaluates, unpickles or imports what the other side names.
+
+Judge and worker take turns. Each frame of the judge has a number drawn at random, and the worker's next frame must bear
+it, so that no frame can be written before the one that it follows. Header and body, the payload, are the same in every
+run in which the same is said.
 
 Message kinds (the closed list): requests `load`, `give`, `call`, `get`, `set`, `operator`, `take`, `helper`; replies
-`value`, `raised`, `callback`; a judge answers a callback with `result` or `failed`, or first with requests of its own,
-each of which is replied to. No message can say "passed".
+`value`, `raised`, or, by the sort of the frame, a callback; a judge answers a callback with `result` or `failed`, or
+first with requests of its own, each of which is replied to. No message can say "passed".
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import struct
 import sys
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-MAGIC = b"GRD1"
-HEAD = struct.Struct("<4sIQ")
+MAGIC = b"GRD2"
+HEAD = struct.Struct("<4sc7sIQ")
+PLAIN, CALLBACK = b".", b"?"  # sorts of frames: a worker's callback wants an answer before its reply can come
+NO_NUMBER = bytes(7)
 ALIGNMENT = 16  # of the body within a frame
 MAX_HEADER = 1 << 20
 MAX_REPLY = 64 << 20
@@ -31,7 +38,11 @@ MAX_REQUEST = 1 << 30
 MAX_DEPTH = 32
 MAX_NODES = 100_000
 MAX_TEXT = 1 << 20
+MAX_AXES = 32
+MAX_SPEC = 512  # characters that describe an array
+CHUNK = 1 << 20  # bytes that are read or written at once
 MAX_KEYS = 2_000  # of a dict, unless all are texts: a worker can choose other keys so that their hashes collide
+SMALL = 1 << 16  # bytes of an array that are copied rather than looked at in place
 MAX_EXTENT = 1 << 31  # product of the non-zero dimensions: shape (2**39, 0) has no bytes, but its sum over axis 1 has
 
 DTYPES = {
@@ -122,7 +133,7 @@ class Encoder:
         self.left = max_bytes
         self.header = MAX_HEADER - (1 << 13)  # about what the nodes take of the header; the rest is for the message
         self.nodes = 0
-        self.specs: list[list[Any]] = []
+        self.specs: list[str] = []
         self.buffers: list[Any] = []
         self.seen: dict[int, int] = {}
         self.alive: list[Any] = []  # keeps the ids in `seen` from being used again
@@ -133,8 +144,11 @@ class Encoder:
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             raise TooLarge("nested too deeply, or too many items")
         self.header -= 3  # checked with whatever else the node takes, and in `pack`
-        encode = _ENCODERS.get(type(value)) or _encoder_of_subclass(value)
-        if encode is not None and type(value) not in self.objects:
+        kind = type(value)
+        if kind is np.ndarray and value.dtype in NAMES:  # the usual one, without the detour
+            return {"a": self.array(value, value)}
+        encode = _ENCODERS.get(kind) or _encoder_of_subclass(value)
+        if encode is not None and kind not in self.objects:
             return encode(self, value, depth)
         return self.stays(value)
 
@@ -174,7 +188,7 @@ class Encoder:
             return self.stays(value)
 
     def named(self, node: dict[str, Any], container: Any) -> dict[str, Any]:
-        self.spend(20)
+        self.spend(26)
         ref = self.remember(container) if self.remember else None
         if ref is not None:
             node["ref"] = ref
@@ -182,31 +196,37 @@ class Encoder:
 
     def array(self, array: np.ndarray, identity: Any) -> int:
         """Index of the array in this frame; the same object is sent once."""
-        if id(identity) in self.seen:
-            return self.seen[id(identity)]
-        size, shape, layout = array.nbytes, array.shape, _layout(array)
-        if size > self.left or (size == 0 and math.prod(max(n, 1) for n in shape) > MAX_EXTENT):
+        index = self.seen.get(id(identity))
+        if index is not None:
+            return index
+        flags = array.flags
+        layout = "C" if flags.c_contiguous else "F" if flags.f_contiguous else "S"
+        size, spec = array.nbytes, _spec_of(array.dtype, array.shape, layout)
+        if size > self.left:
             raise TooLarge(f"an array of {size} bytes")
-        self.spend(24 + sum([len(str(n)) + 1 for n in shape]))
+        self.spend(len(spec) + 12)
         self.left -= size
-        index = len(self.specs)
-        self.specs.append([NAMES[array.dtype], list(shape), layout])
-        self.buffers.append(_raw(array, layout))
-        self.seen[id(identity)] = index
+        self.seen[id(identity)] = index = len(self.specs)
         self.alive.append(identity)
+        self.specs.append(spec)
+        self.buffers.append(array.tobytes("A") if size < SMALL else _raw(array, layout))
         return index
 
 
-def _layout(array: np.ndarray) -> str:
-    flags = array.flags
-    if flags.c_contiguous:
-        return "C"
-    return "F" if flags.f_contiguous else "S"
+@functools.lru_cache(maxsize=4096)
+def _spec_of(dtype: np.dtype, shape: tuple[int, ...], layout: str) -> str:
+    """The description of an array; raises `TooLarge` for a shape that a frame does not carry."""
+    if len(shape) > MAX_AXES or _extent(shape) > MAX_EXTENT:
+        raise TooLarge("an array of an extreme shape")
+    return f"{NAMES[dtype]} {','.join(map(str, shape))} {layout}"
+
+
+def _extent(shape: tuple[int, ...]) -> int:
+    return math.prod(max(n, 1) for n in shape)
 
 
 def _raw(array: np.ndarray, layout: str) -> Any:
-    if not array.size:
-        return b""
+    """The bytes of a large array where they lie; in C order, or in Fortran order where it has that."""
     flat = array.T if layout == "F" else array if layout == "C" else np.ascontiguousarray(array)
     return flat.reshape(-1).view(np.uint8).data
 
@@ -248,6 +268,8 @@ def _tuple(encoder: Encoder, value: Any, depth: int) -> Any:
 
 
 def _dict(encoder: Encoder, value: Any, depth: int) -> Any:
+    if not value:
+        return encoder.named({"d": []}, value)
     if not all([type(k) is str for k in dict.keys(value)]):
         if len(value) > MAX_KEYS:
             raise TooLarge(f"a dict of {len(value)} items")
@@ -375,7 +397,8 @@ _BASES: tuple[tuple[Any, Callable[[Encoder, Any, int], Any]], ...] = (
 class Decoder:
     """Turns nodes back into values; `special(tag, node)` decodes handles, callbacks and generators.
 
-    With `frozen` (the judge's side) arrays and containers are read-only and containers remember what they stand for.
+    With `frozen` (the judge's side) arrays and containers are read-only and containers remember what they stand for;
+    without it arrays are writable copies, made anew by each decoder.
     """
 
     def __init__(self, arrays: Sequence[np.ndarray], special: Callable[[str, Any], Any], frozen: Any = None) -> None:
@@ -384,6 +407,7 @@ class Decoder:
         self.frozen = frozen
         self.nodes = 0
         self.bytes = 0
+        self.copies: dict[int, np.ndarray] = {}
         self.tensors: dict[int, Any] = {}
 
     def decode(self, node: Any, depth: int = 0) -> Any:
@@ -395,9 +419,12 @@ class Decoder:
                 return node
             if type(node) is int:
                 return _bounded(node)
-        if type(node) is not dict or not node:
             raise WireError("not a node")
-        tag = next(iter(node))
+        tag = next(iter(node), None)
+        if tag is None:
+            raise WireError("not a node")
+        if tag == "a":
+            return self.index(node["a"])
         decode = _DECODERS.get(tag)
         return decode(self, node, depth) if decode else self.special(tag, node)
 
@@ -405,8 +432,13 @@ class Decoder:
         if type(node) is not int or not 0 <= node < len(self.arrays):
             raise WireError("no such array")
         array = self.arrays[node]
+        if self.frozen is None:
+            copy = self.copies.get(node)
+            if copy is None:
+                copy = self.copies[node] = _writable(array)
+            return copy
         self.bytes += array.nbytes
-        if self.frozen is not None and self.bytes > MAX_REPLY:  # sent once, named a thousand times
+        if self.bytes > MAX_REPLY:  # sent once, named a thousand times
             raise TooLarge("arrays that occur over and over")
         return array
 
@@ -431,8 +463,20 @@ class Decoder:
         return made
 
 
+def _writable(array: np.ndarray) -> np.ndarray:
+    """A copy in the same kind of layout."""
+    flags = array.flags
+    if flags.c_contiguous or flags.f_contiguous or not array.ndim:
+        return array.copy(order="K")
+    wide = np.empty((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+    wide[..., ::2] = array
+    return wide[..., ::2]
+
+
 def _decode_dict(decoder: Decoder, node: dict[str, Any], depth: int) -> Any:
     pairs = node["d"]
+    if pairs == []:
+        return decoder.container(FrozenDict, {}, node)
     if type(pairs) is not list or any(type(p) is not list or len(p) != 2 for p in pairs):
         raise WireError("not a dict")
     if len(pairs) > MAX_KEYS and any(type(p[0]) is not str for p in pairs):
@@ -509,7 +553,6 @@ _DECODERS: dict[str, Callable[[Decoder, dict[str, Any], int], Any]] = {
     "l": lambda d, node, depth: d.container(FrozenList, d.items(node["l"], depth), node),
     "t": lambda d, node, depth: d.container(FrozenTuple, d.items(node["t"], depth), node),
     "d": _decode_dict,
-    "a": lambda d, node, _: d.index(node["a"]),
     "rec": lambda d, node, depth: d.special("rec", {"rec": node["rec"], "values": d.items(node.get("values"), depth)}),
     "s": _decode_scalar,
     "y": _decode_bytes,
@@ -523,83 +566,119 @@ _DECODERS: dict[str, Callable[[Decoder, dict[str, Any], int], Any]] = {
 # --- frames ----------------------------------------------------------------------------------------------------------
 
 
-def pack(message: dict[str, Any], encoder: Encoder | None = None) -> list[Any]:
-    """The frame of a message as a list of buffers."""
+class Payload(NamedTuple):
+    """Header and body of a frame: the length of the header and all bytes, in one piece or more."""
+
+    header: int
+    parts: list[Any]
+
+    def data(self) -> Any:
+        """All bytes in one piece."""
+        return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+
+    def framed(self, number: bytes = NO_NUMBER, sort: bytes = PLAIN) -> list[Any]:
+        """The frame, in pieces to be written one after the other; small ones are joined, for each write costs."""
+        sizes = [len(part) for part in self.parts]  # each is bytes or flat
+        size = sum(sizes)
+        head = HEAD.pack(MAGIC, sort, number, self.header, size - self.header)
+        return [b"".join((head, *self.parts))] if size < CHUNK else [head, *self.parts]
+
+
+class Head(NamedTuple):
+    """What the head of a frame says: its sort, its number and the lengths of what follows."""
+
+    sort: bytes
+    number: bytes
+    header: int
+    body: int
+
+
+def pack(message: dict[str, Any], encoder: Encoder | None = None) -> Payload:
+    """A message with the arrays that its encoder has collected."""
     specs, buffers = (encoder.specs, encoder.buffers) if encoder else ([], [])
     header = _dump({"m": message, "a": specs}).encode()
     header += b" " * (-(HEAD.size + len(header)) % ALIGNMENT)  # so that arrays can be used where they arrive
     if len(header) > MAX_HEADER:
         raise TooLarge(f"a message header of {len(header)} bytes")
-    body = sum([len(b) for b in buffers])
-    return [HEAD.pack(MAGIC, len(header), body) + header, *buffers]
+    return Payload(len(header), [header, *buffers])
 
 
-def parse_head(data: Any, max_body: int = MAX_REPLY) -> tuple[int, int]:
-    """(header length, body length) of a frame, refused above the caps before anything is allocated."""
-    magic, header, body = HEAD.unpack(data)
-    if magic != MAGIC:
+def parse_head(data: Any, max_body: int = MAX_REPLY) -> Head:
+    """The head of a frame, refused above the caps before anything is allocated."""
+    magic, sort, number, header, body = HEAD.unpack(data)
+    if magic != MAGIC or sort not in (PLAIN, CALLBACK):
         raise WireError("bytes that are no message")
     if header > MAX_HEADER or body > max_body:
         raise TooLarge(f"a message of {header + body} bytes")
-    return header, body
+    return Head(sort, number, header, body)
 
 
-def parse(header_length: int, data: Any, *, writable: bool) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """(message, arrays) of the header and body of a frame, which nobody may change after this.
-
-    Arrays that are not to be written to are views of `data` as far as possible; all others are copies.
-    """
-    view = memoryview(data)
+def parse(payload: Payload) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """(message, arrays) of a frame; the arrays are read-only views of its bytes, as far as they are aligned there."""
+    view = memoryview(payload.data()).toreadonly()
     try:
-        header = _load(str(view[:header_length], "ascii"))
+        header = _load(str(view[: payload.header], "ascii"))
     except (ValueError, RecursionError):
         raise WireError("a header that is not JSON") from None
     if type(header) is not dict or type(header.get("m")) is not dict or type(header.get("a")) is not list:
         raise WireError("a header without a message")
     if len(header["a"]) > MAX_NODES:
         raise WireError("too many arrays")
-    return header["m"], _arrays(header["a"], view[header_length:], writable)
+    return header["m"], _arrays(header["a"], view[payload.header :])
 
 
-def _arrays(specs: list[Any], body: memoryview, writable: bool) -> list[np.ndarray]:
-    arrays, start = [], 0
+def _arrays(specs: list[Any], body: memoryview) -> list[np.ndarray]:
+    arrays, start, end = [], 0, body.nbytes
     for spec in specs:
-        dtype, shape, layout, nbytes = _checked_spec(spec)
-        if start + nbytes > body.nbytes:
+        if type(spec) is not str:
+            raise WireError("an array without a description")
+        dtype, shape, layout, nbytes = _described(spec)
+        if start + nbytes > end:
             raise WireError("fewer bytes than the shapes say")
-        flat = np.frombuffer(body[start : start + nbytes], dtype)
-        start += nbytes
         if dtype.kind == "b":
-            flat = flat.view(np.uint8) != 0  # any other byte would be neither true nor false
-        elif writable or not flat.flags.aligned:
-            flat = flat.copy()
-        array = _laid_out(flat, shape, layout)
-        array.flags.writeable = writable
+            array = _truths(body[start : start + nbytes], shape, layout)
+        else:
+            array = np.ndarray(shape, dtype, body, start, None, "F" if layout == "F" else "C")
+            if layout == "S" or not array.flags.aligned:
+                array = _laid_out(array, layout)
+        start += nbytes
         arrays.append(array)
-    if start != body.nbytes:
+    if start != end:
         raise WireError("more bytes than the shapes say")
     return arrays
 
 
-def _checked_spec(spec: Any) -> tuple[np.dtype, tuple[int, ...], str, int]:
-    if type(spec) is not list or len(spec) != 3 or type(spec[0]) is not str or spec[0] not in DTYPES:
-        raise WireError("an array of an unknown dtype")
-    shape = spec[1]
-    if type(shape) is not list or len(shape) > 32 or any(type(n) is not int or not 0 <= n < 1 << 40 for n in shape):
+@functools.lru_cache(maxsize=4096)
+def _described(spec: str) -> tuple[np.dtype, tuple[int, ...], str, int]:
+    """(dtype, shape, layout, bytes) of an array's description; raises `WireError` for any other text."""
+    name, _, rest = spec.partition(" ")
+    lengths, _, layout = rest.partition(" ")
+    if name not in DTYPES or layout not in ("C", "F", "S") or len(spec) > MAX_SPEC or not rest.isascii():
+        raise WireError("an array of an unknown kind")
+    parts = lengths.split(",") if lengths else []
+    if len(parts) > MAX_AXES or not all(part.isdecimal() and len(part) < 13 for part in parts):
         raise WireError("an array of an impossible shape")
-    if math.prod(max(n, 1) for n in shape) > MAX_EXTENT or spec[2] not in ("C", "F", "S"):
+    shape = tuple(map(int, parts))
+    if _extent(shape) > MAX_EXTENT:
         raise WireError("an array of an impossible shape")
-    dtype = DTYPES[spec[0]]
-    return dtype, tuple(shape), spec[2], math.prod(shape) * dtype.itemsize
+    dtype = DTYPES[name]
+    return dtype, shape, layout, math.prod(shape) * dtype.itemsize
 
 
-def _laid_out(flat: np.ndarray, shape: tuple[int, ...], layout: str) -> np.ndarray:
-    """The array in the sender's kind of memory layout; strides are made here, never taken from the sender."""
-    if layout == "F":
-        return flat.reshape(shape[::-1]).T
-    if layout == "C" or not shape:
-        return flat.reshape(shape)
-    wide = np.empty((*shape[:-1], 2 * shape[-1]), flat.dtype)  # every second column: strided, not contiguous
-    strided = wide[..., ::2]
-    strided[...] = flat.reshape(shape)
-    return strided
+def _truths(data: memoryview, shape: tuple[int, ...], layout: str) -> np.ndarray:
+    """Bytes as truth values: any other byte than 0 and 1 would be neither true nor false."""
+    flat = np.frombuffer(data, np.uint8) != 0
+    return _laid_out(flat.reshape(shape, order="F" if layout == "F" else "C"), layout)
+
+
+def _laid_out(array: np.ndarray, layout: str) -> np.ndarray:
+    """A read-only copy in the sender's kind of memory layout; strides are made here, never taken from the sender."""
+    if layout == "S" and array.ndim:
+        wide = np.empty((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+        strided = wide[..., ::2]  # every second column: not contiguous
+        strided[...] = array
+        array = strided
+    else:
+        array = array.copy(order="F" if layout == "F" else "C")
+    array.flags.writeable = False
+    return array

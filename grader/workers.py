@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import secrets
 import select
 import signal
 import socket
@@ -19,7 +20,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 import numpy as np
 
@@ -34,7 +35,6 @@ MAX_OUTPUT = 64 << 20  # reached well before a CPU limit is, whatever else the m
 START_SECONDS = 30.0
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
-CHUNK = 1 << 20
 FIRST = 1 << 16  # most replies are small, and a read sets aside as much memory as it asks for
 
 
@@ -137,7 +137,10 @@ class WorkerConnection(Protocol):
     def begin(self, cpu_seconds: float, wall_seconds: float) -> None:
         """Start the clock of a check, or of loading the submission."""
 
-    def roundtrip(self, parts: list[Any], answer: Answer) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def turn(self, payload: wire.Payload) -> Heard:
+        """Send a frame and wait for the worker's next one; raises `WorkerDied` or `EngineFault`."""
+
+    def roundtrip(self, request: wire.Payload, answer: Answer) -> wire.Payload:
         """See `grader.session.Connection`."""
 
     def kill(self) -> None:
@@ -147,11 +150,53 @@ class WorkerConnection(Protocol):
         """End the worker and let go of its descriptors."""
 
 
+class Heard(NamedTuple):
+    """What a worker sent: its reply, or a callback that wants an answer first."""
+
+    is_callback: bool
+    payload: wire.Payload
+
+
+class Turns:
+    """Turns of judge and worker in which one request is made and replied to."""
+
+    def turn(self, payload: wire.Payload) -> Heard:
+        raise NotImplementedError
+
+    def roundtrip(self, request: wire.Payload, answer: Answer) -> wire.Payload:
+        heard = self.turn(request)
+        while heard.is_callback:
+            heard = self.turn(answer(heard.payload))
+        return heard.payload
+
+
+class Numbers:
+    """The numbers of frames: random, and drawn in stock, as a draw is a system call."""
+
+    def __init__(self) -> None:
+        self.stock = b""
+
+    def next(self) -> bytes:
+        size = len(wire.NO_NUMBER)
+        self.stock = self.stock or secrets.token_bytes(64 * size)
+        number, self.stock = self.stock[:size], self.stock[size:]
+        return number
+
+
 class Launcher(Protocol):
     """Starts workers of one kind; raises `EngineFault` when it cannot."""
 
     def start(self, limits: WorkerLimits) -> WorkerConnection:
         """A worker that has said hello."""
+
+
+UNASKED = "wrote to the reply channel without being asked"
+
+
+def _expect_hello(heard: Heard) -> None:
+    message, _ = wire.parse(heard.payload)
+    if message.get("kind") != "hello":
+        raise EngineFault("a worker started with a wrong greeting")
 
 
 # --- forked workers --------------------------------------------------------------------------------------------------
@@ -240,7 +285,7 @@ class ForkLauncher:
         return self.exits.pop(number)
 
 
-class PipeConnection:
+class PipeConnection(Turns):
     """Non-blocking pipes to a forked worker."""
 
     def __init__(
@@ -256,6 +301,7 @@ class PipeConnection:
         self.request, self.reply, *streams = pipes
         self.streams = set(streams)
         self.output = Output(limits.output)
+        self.numbers = Numbers()
         self.inbox = b""
         self.closed = False
         self.poller = select.poll()
@@ -278,40 +324,34 @@ class PipeConnection:
 
     def _hello(self, limits: WorkerLimits) -> None:
         try:
-            message, _ = self._frame()
+            greeting = self._heard(wire.NO_NUMBER)
         except WorkerDied as died:
             self._drain_all()
             raise EngineFault(f"a worker did not start: {died.text} {self.output.text()}") from None
-        if message.get("kind") != "hello":
-            raise EngineFault("a worker started with a wrong greeting")
+        _expect_hello(greeting)
         self.clock = Clock(self.clock.process, limits)  # memory is counted from here
 
     def begin(self, cpu_seconds: float, wall_seconds: float) -> None:
         self.clock.begin(cpu_seconds, wall_seconds)
 
-    def roundtrip(self, parts: list[Any], answer: Answer) -> tuple[dict[str, Any], list[np.ndarray]]:
-        if self.inbox or any(fd == self.reply for fd, _ in self.poller.poll(0)):
-            self._read_some(bytearray(1))  # raises if it is the end; anything else was not asked for
-            self._die(WorkerDied(Verdict.VIOLATION, "wrote to the reply channel without being asked"))
-        self._write(parts)
-        while True:
-            message, arrays = self._frame()
-            if message.get("kind") != "callback":
-                return message, arrays
-            self._write(answer(message, arrays))
+    def turn(self, payload: wire.Payload) -> Heard:
+        number = self.numbers.next()
+        self._write(payload.framed(number))
+        return self._heard(number)
 
-    def _frame(self) -> tuple[dict[str, Any], list[np.ndarray]]:
-        frame: tuple[dict[str, Any], list[np.ndarray]]
+    def _heard(self, number: bytes) -> Heard:
+        """The worker's next frame, which must bear this number."""
         try:
             while len(self.inbox) < wire.HEAD.size:
                 self._wait()
                 self.inbox += self._read_first()
-            header, body = wire.parse_head(self.inbox[: wire.HEAD.size])
-            data = self._exactly(wire.HEAD.size + header + body)
-            frame = wire.parse(header, memoryview(data)[wire.HEAD.size :], writable=False)
+            head = wire.parse_head(self.inbox[: wire.HEAD.size])
+            if head.number != number:
+                self._die(WorkerDied(Verdict.VIOLATION, UNASKED))
+            data = self._exactly(wire.HEAD.size + head.header + head.body)
         except wire.WireError as error:
             self._die(WorkerDied(Verdict.VIOLATION, f"sent a malformed reply ({error})"))
-        return frame
+        return Heard(head.sort == wire.CALLBACK, wire.Payload(head.header, [memoryview(data)[wire.HEAD.size :]]))
 
     def _exactly(self, size: int) -> Any:
         """The reply of `size` bytes that has begun to arrive: what was read of it, or the whole in one place."""
@@ -355,12 +395,11 @@ class PipeConnection:
         return count
 
     def _write(self, parts: list[Any]) -> None:
-        small = len(parts) > 1 and sum(map(len, parts)) < PIPE_BYTES  # each part is bytes or flat
-        for part in [b"".join(parts)] if small else parts:
+        for part in parts:
             view = memoryview(part)
             while view.nbytes:
                 try:
-                    view = view[os.write(self.request, view[:CHUNK]) :]
+                    view = view[os.write(self.request, view[: wire.CHUNK]) :]
                 except BlockingIOError:
                     self._wait_writable()
                 except BrokenPipeError:
@@ -484,12 +523,13 @@ class SpawnLauncher:
         self.ready.clear()
 
 
-class ThreadConnection:
+class ThreadConnection(Turns):
     """Blocking pipes read and written by threads; deadlines are kept by killing the process."""
 
     def __init__(self, process: subprocess.Popen[bytes], limits: WorkerLimits) -> None:
         self.process = process
         self.output = Output(limits.output)
+        self.numbers = Numbers()
         self.replies: queue.Queue[Any] = queue.Queue(maxsize=4)  # what nobody asked for waits in the pipe
         self.requests: queue.Queue[Any] = queue.Queue()
         self.clock: Clock | None = None
@@ -500,34 +540,33 @@ class ThreadConnection:
 
     def wait_for_hello(self, limits: WorkerLimits) -> None:
         try:
-            message, _ = self.replies.get(timeout=4 * START_SECONDS)
+            _, greeting = self.replies.get(timeout=4 * START_SECONDS)
         except (queue.Empty, TypeError):
             self.close()
             raise EngineFault(f"a worker did not start: {self.output.text()}") from None
-        if message.get("kind") != "hello":
-            raise EngineFault("a worker started with a wrong greeting")
+        _expect_hello(greeting)
         self.clock = Clock(PsutilProcess(self.process.pid), limits)
 
     def begin(self, cpu_seconds: float, wall_seconds: float) -> None:
         assert self.clock is not None
         self.clock.begin(cpu_seconds, wall_seconds)
 
-    def roundtrip(self, parts: list[Any], answer: Answer) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def turn(self, payload: wire.Payload) -> Heard:
+        number = self.numbers.next()
         try:
             unasked = self.replies.get_nowait()
         except queue.Empty:
-            self.requests.put(b"".join(bytes(p) for p in parts))
+            self.requests.put(b"".join(payload.framed(number)))
         else:
             if unasked is None:
                 self._ended()
-            self._die(WorkerDied(Verdict.VIOLATION, "wrote to the reply channel without being asked"))
-        while True:
-            message, arrays = self._next()
-            if message.get("kind") != "callback":
-                return message, arrays
-            self.requests.put(b"".join(bytes(p) for p in answer(message, arrays)))
+            self._die(WorkerDied(Verdict.VIOLATION, UNASKED))
+        answered, heard = self._next()
+        if answered != number:
+            self._die(WorkerDied(Verdict.VIOLATION, UNASKED))
+        return heard
 
-    def _next(self) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def _next(self) -> tuple[bytes, Heard]:
         assert self.clock is not None
         while True:
             try:
@@ -545,11 +584,12 @@ class ThreadConnection:
                 return reply  # type: ignore[no-any-return]
 
     def _read_replies(self) -> None:
-        """In a thread: frames, then a WireError or None for the end."""
+        """In a thread: (number, frame) each, then a WireError or None for the end."""
         try:
             while True:
-                header, body = wire.parse_head(self._exactly(wire.HEAD.size))
-                self.replies.put(wire.parse(header, self._exactly(header + body), writable=False))
+                head = wire.parse_head(self._exactly(wire.HEAD.size))
+                payload = wire.Payload(head.header, [self._exactly(head.header + head.body)])
+                self.replies.put((head.number, Heard(head.sort == wire.CALLBACK, payload)))
         except wire.WireError as error:
             self.replies.put(error)
         except (OSError, EOFError, ValueError):
@@ -559,7 +599,7 @@ class ThreadConnection:
         assert self.process.stdout is not None
         data = bytearray()
         while len(data) < size:
-            part = self.process.stdout.read(min(size - len(data), CHUNK))
+            part = self.process.stdout.read(min(size - len(data), wire.CHUNK))
             if not part:
                 raise EOFError
             data += part
@@ -579,7 +619,7 @@ class ThreadConnection:
             while (data := self.requests.get()) is not None:
                 view = memoryview(data)
                 while view.nbytes:
-                    view = view[self.process.stdin.write(view[:CHUNK]) or 0 :]
+                    view = view[self.process.stdin.write(view[: wire.CHUNK]) or 0 :]
         except (OSError, ValueError):
             pass  # the worker has ended: the reading thread tells
 

@@ -6,27 +6,24 @@ import os
 import sys
 from typing import Any
 
-import numpy as np
-
 from grader import wire
 from grader.worker.serve import Server
 
-CHUNK = 1 << 20
 FIRST = 1 << 16  # most requests are small, and a read sets aside as much memory as it asks for
 
 
-def read_frame(fd: int) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """The next request; ends the process when the judge has closed its end."""
+def read_frame(fd: int) -> tuple[bytes, wire.Payload]:
+    """(number, payload) of the next frame; ends the process when the judge has closed its end."""
     data: Any = _read(fd, FIRST)
     while len(data) < wire.HEAD.size:
         data += _read(fd, FIRST)
-    header, body = wire.parse_head(data[: wire.HEAD.size], wire.MAX_REQUEST)
-    size = wire.HEAD.size + header + body
+    head = wire.parse_head(data[: wire.HEAD.size], wire.MAX_REQUEST)
+    size = wire.HEAD.size + head.header + head.body
     if len(data) < size:
         data = bytearray(data)
         while len(data) < size:
-            data += _read(fd, CHUNK)
-    return wire.parse(header, memoryview(data)[wire.HEAD.size :], writable=False)  # what is handed on is copied
+            data += _read(fd, wire.CHUNK)
+    return head.number, wire.Payload(head.header, [memoryview(data)[wire.HEAD.size :]])
 
 
 def _read(fd: int, most: int) -> bytes:
@@ -38,27 +35,40 @@ def _read(fd: int, most: int) -> bytes:
 
 
 def write_frame(fd: int, parts: list[Any]) -> None:
-    """One write for a small frame: each write wakes the judge."""
-    if len(parts) > 1 and sum(map(len, parts)) < CHUNK:  # each part is bytes or flat
-        parts = [b"".join(parts)]
     for part in parts:
         view = memoryview(part)
         while view.nbytes:
-            view = view[os.write(fd, view[:CHUNK]) :]
+            view = view[os.write(fd, view[: wire.CHUNK]) :]
+
+
+class Channel:
+    """The two pipes and the number of the judge's latest frame, which the next one must bear."""
+
+    def __init__(self, request_fd: int, reply_fd: int) -> None:
+        self.request_fd, self.reply_fd = request_fd, reply_fd
+        self.number = wire.NO_NUMBER
+
+    def read(self) -> wire.Payload:
+        self.number, payload = read_frame(self.request_fd)
+        return payload
+
+    def write(self, payload: wire.Payload, sort: bytes = wire.PLAIN) -> None:
+        write_frame(self.reply_fd, payload.framed(self.number, sort))
+
+    def ask(self, payload: wire.Payload, sort: bytes) -> wire.Payload:
+        """Send a frame in the middle of a call and wait for the judge's next one."""
+        self.write(payload, sort)
+        return self.read()
 
 
 def run(request_fd: int, reply_fd: int, module: Any = None) -> None:
     """Say hello, then answer requests until the judge is gone: about a module, or about the one that it loads."""
-
-    def ask(parts: list[Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
-        write_frame(reply_fd, parts)
-        return read_frame(request_fd)
-
-    server = Server(ask)
+    channel = Channel(request_fd, reply_fd)
+    server = Server(channel.ask)
     server.module = module
-    write_frame(reply_fd, wire.pack({"kind": "hello"}))
+    channel.write(wire.pack({"kind": "hello"}))
     while True:
-        write_frame(reply_fd, server.handle(*read_frame(request_fd)))
+        channel.write(server.handle(channel.read()))
 
 
 def open_streams() -> None:

@@ -259,30 +259,37 @@ class OpcodeCounter:
 
 
 class Server:
-    """Answers the requests of one judge about one submission. `ask(frame) -> (message, arrays)` reaches the judge."""
+    """Answers the requests of one judge about one submission; `ask` sends it a frame and returns the next one."""
 
-    def __init__(self, ask: Callable[[list[Any]], tuple[dict[str, Any], list[np.ndarray]]]) -> None:
+    def __init__(self, ask: Callable[[wire.Payload, bytes], wire.Payload]) -> None:
         self.ask = ask
         self.module: Any = None
         self.kept: dict[int, Any] = {}
         self.last = 0
-        self.request = ""
         self.helpers: dict[int, Callable[..., Any]] = {}
         self.origins: tuple[str, ...] = (ORIGIN,)  # where the submission's own code comes from
         self.classes: set[type] = set()  # classes a check has made objects of: those stay here, dataclasses too
 
-    def handle(self, message: dict[str, Any], arrays: list[np.ndarray]) -> list[Any]:
-        """The frame that answers a request."""
-        outer, self.request = self.request, message["id"]
-        if "check" in message:  # a new one begins; the number is its own
+    def handle(self, request: wire.Payload) -> wire.Payload:
+        """The answer to a request."""
+        return self._handle(*wire.parse(request))
+
+    def _handle(self, message: dict[str, Any], arrays: list[np.ndarray]) -> wire.Payload:
+        if "check" in message:  # a new one begins; the number is its own, below 2**32
             self.kept.clear()
+            self.last = message["check"] << 20  # names are the same in every worker, and none is another check's
             seed_globals(message["check"])
         try:
             return self._pack(ACTIONS[message["kind"]](self, message, arrays))
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are the student's too
             return wire.pack(self._raised(self._named(error)))
-        finally:
-            self.request = outer  # of a call whose callback asked for this one
+
+    def _ask(self, question: dict[str, Any], encoder: wire.Encoder) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """The judge's answer to a callback, after whatever it asks in its turn."""
+        message, arrays = wire.parse(self.ask(wire.pack(question, encoder), wire.CALLBACK))
+        while message["kind"] in ACTIONS:
+            message, arrays = wire.parse(self.ask(self._handle(message, arrays), wire.PLAIN))
+        return message, arrays
 
     def _named(self, error: BaseException) -> BaseException:
         """A name that a check's helper misses in the submission is missing there as anywhere."""
@@ -290,10 +297,10 @@ class Server:
             return MissingName(f"{vars(self.module)['__name__']}.py has no '{error.name}'")
         return error
 
-    def _pack(self, answer: tuple[Any, dict[str, Any]]) -> list[Any]:
+    def _pack(self, answer: tuple[Any, dict[str, Any]]) -> wire.Payload:
         value, extra = answer
         kept = extra.pop("keep", False)
-        reply = {"kind": "value", "id": self.request, **extra}
+        reply = {"kind": "value", **extra}
         if not kept:
             encoder = wire.Encoder(self.keep, self.remember)
             encoder.objects = self.classes
@@ -310,7 +317,6 @@ class Server:
             text = "<the error has no readable message>"
         return {
             "kind": "raised",
-            "id": self.request,
             "type": type(error).__name__[:80],
             "mro": [c.__name__[:80] for c in type(error).__mro__][:16],
             "text": text,
@@ -355,14 +361,10 @@ class Server:
         def callback(*args: Any, **kwargs: Any) -> Any:
             encoder = wire.Encoder(self.keep)
             nodes = {"args": encoder.encode(list(args)), "kwargs": encoder.encode(kwargs)}
-            message, arrays = self.ask(
-                wire.pack({"kind": "callback", "id": self.request, "callback": number, **nodes}, encoder)
-            )
-            while message["kind"] in ACTIONS:  # the function calls the submission in its turn
-                message, arrays = self.ask(self.handle(message, arrays))
+            message, arrays = self._ask({"callback": number, **nodes}, encoder)
             if message["kind"] == "failed":
                 raise RuntimeError(message["text"])
-            return wire.Decoder([_copy(a) for a in arrays], self.special([])).decode(message["value"])
+            return wire.Decoder(arrays, self.special([])).decode(message["value"])
 
         return callback
 
@@ -385,13 +387,12 @@ class Server:
             if any(_is_tensor(leaf) and leaf.requires_grad for _, leaf in leaves((args, kwargs), "")):
                 return self._own(name, own)(*args, **kwargs)  # an answer from outside would cut the graph
             states = [g.bit_generator.state for g in generators]
-            question = {"kind": "callback", "id": self.request, "given": name, "generators": states, **nodes}
-            message, arrays = self.ask(wire.pack(question, encoder))
+            message, arrays = self._ask({"given": name, "generators": states, **nodes}, encoder)
             for generator, state in zip(generators, message.get("generators", ()), strict=False):
                 generator.bit_generator.state = state
             if message["kind"] == "failed":
                 raise getattr(builtins, message["error"])(message["text"])
-            return wire.Decoder([_copy(a) for a in arrays], self.special([])).decode(message["value"])
+            return wire.Decoder(arrays, self.special([])).decode(message["value"])
 
         given.__name__ = given.__qualname__ = name
         return given
@@ -420,7 +421,7 @@ class Server:
 
     def _arguments(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[list[Any], dict[str, Any], Any]:
         generators = [_generator(state) for state in message.get("generators", ())]
-        decoder = wire.Decoder([_copy(a) for a in arrays], self.special(generators))
+        decoder = wire.Decoder(arrays, self.special(generators))
         return decoder.decode(message["args"]), decoder.decode(message["kwargs"]), generators
 
     def load(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
@@ -431,9 +432,24 @@ class Server:
         return None, {}
 
     def call(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        function, options = self._target(message), message.get("options", {})
+        """One call, or many with arguments of their own each: then the value is a list, and so is what they did."""
+        function = self._target(message)
         if isinstance(function, type):
             self.classes.add(function)
+        if "many" not in message.get("options", ()):
+            return self._called(function, message, arrays)
+        values, reports, states = [], [], message.get("generators", [])
+        for node in message["args"]["l"]:  # a generator goes on where the call before has left it
+            value, extra = self._called(function, {**message, "args": node, "generators": states}, arrays)
+            states = extra.pop("generators", states)
+            values.append(value)
+            reports.append(extra)
+            if None in states:  # it has become another one: the judge ends this
+                break
+        return values, {"each": reports, "generators": states}
+
+    def _called(self, function: Any, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        options = message.get("options", {})
         extra: dict[str, Any] = {"keep": bool(options.get("keep"))}
         counter = OpcodeCounter(self.origins)
         if options.get("count"):
@@ -472,7 +488,7 @@ class Server:
 
     def helper(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
         number = message["helper"]
-        if "code" in message:  # the judge's own, compiled there once; code goes towards workers, never back (R2)
+        if number not in self.helpers:  # code of the judge's own, compiled there; it never goes the other way (R2)
             scope: dict[str, Any] = {"np": np, "torch": sys.modules.get("torch"), "submission": self.module}
             exec(marshal.loads(base64.b64decode(message["code"])), scope)
             self.helpers[number] = scope[message["name"]]
@@ -503,15 +519,6 @@ def _data_alone(generators: list[np.random.Generator]) -> Callable[[Any], Any]:
         return {"g": next(i for i, g in enumerate(generators) if g is value)}
 
     return special
-
-
-def _copy(array: np.ndarray) -> np.ndarray:
-    """A writable copy in the same kind of layout, so that one decoded frame can serve two calls."""
-    if array.flags.c_contiguous or array.flags.f_contiguous or not array.ndim:
-        return array.copy(order="K")
-    wide = np.empty((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
-    wide[..., ::2] = array
-    return wide[..., ::2]
 
 
 def _generator(state: dict[str, Any]) -> np.random.Generator:

@@ -32,6 +32,7 @@ from grader.checks import (
     misconception,
     noncontiguous,
     observe,
+    observe_each,
     operations,
     oracle,
     strict_floats,
@@ -393,6 +394,10 @@ _cache = []
 def lazy(x):
     if not _cache: _cache.extend(range(1000)); [i for i in _cache]
     return x
+def raises_for_three(x):
+    if x == 3: raise ValueError("three")
+    return x
+def draws(rng): return float(rng.random())
 def threaded(x):
     t = threading.Thread(target=loop, args=(x,)); t.start(); t.join()
     return x
@@ -476,6 +481,36 @@ def test_changed_arguments_are_named(s, name, args, kwargs, changed):
 def test_shared_memory_is_named_on_both_sides(s, name, arg, aliases):
     """The argument itself, a view of it, and either deep inside a result or an argument."""
     assert list(observe(getattr(s, name))(arg).aliases) == aliases
+
+
+def test_each_of_many_observed_calls_has_copies_of_its_own(s):
+    """One array handed to two calls is not changed for the second by the first; each call is reported for itself."""
+    x, y = np.ones(2), np.ones(3)
+    seen = list(observe_each(s.writes, [(x,), (x,), (y,)]))
+
+    assert [call[0] is value for (call, _), value in zip(seen, (x, x, y), strict=True)] == [True] * 3
+    assert [o.changed for _, o in seen] == [("0",)] * 3
+    alone = observe(s.writes)(x)
+    assert [np.array_equal(o.value, alone.value) for _, o in seen[:2]] == [True] * 2
+    assert [list(o.aliases) for _, o in observe_each(s.same, [(x,), (3,)])] == [[("result", "0")], []]
+
+
+def test_of_many_observed_calls_those_before_an_error_are_told_first(s):
+    """What the calls before it did is seen before the error of a later one is raised."""
+    calls = observe_each(s.raises_for_three, [(1,), (3,), (2,)])
+
+    assert next(calls)[1].value == 1
+    with pytest.raises(StudentError, match="three"):
+        next(calls)
+
+
+def test_a_generator_goes_on_from_one_of_many_calls_to_the_next(s):
+    """As in calls made one by one; and its state comes back."""
+    together, one_by_one = np.random.default_rng(5), np.random.default_rng(5)
+    values = [o.value for _, o in observe_each(s.draws, [(together,), (together,)])]
+
+    assert values == [float(s.draws(one_by_one)) for _ in range(2)]
+    assert together.random() == one_by_one.random()
 
 
 @pytest.mark.parametrize(

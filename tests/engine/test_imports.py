@@ -18,7 +18,7 @@ LAYERS = [  # a module imports from its own layer and from those below
     "candidates equivalents watching",
     "grading capstone_run engine executor store",
     "judge plugin reports",
-    "session workers remote checks verdicts feedback inmemory scoring diagnosis answerer follow",
+    "session workers remote checks verdicts feedback inmemory scoring diagnosis answerer follow transcripts",
     "course submissions stubs units trees",
     "worker",
     "notebooks.reading notebooks.sifting",

@@ -451,7 +451,7 @@ def test_a_spawned_worker_ends_with_its_judge(spawner):
 FLOOD = (
     SOURCE
     + """
-frame = b"".join(sys.modules["grader.wire"].pack({"kind": "value"}))
+frame = b"".join(sys.modules["grader.wire"].pack({"kind": "value"}).framed())
 def flood():
     threading.Timer(0.2, lambda: [writes(frame) for _ in range(50_000)]).start()
 """

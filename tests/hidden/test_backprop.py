@@ -20,6 +20,7 @@ from grader.checks import (
     in_worker,
     noncontiguous,
     observe,
+    observe_each,
     operations,
     oracle,
     strict_floats,
@@ -86,9 +87,8 @@ def test_linear_forward_keeps_float32_in_any_memory_layout(submission, rng):
 @check("linear_forward", points=1)
 def test_linear_forward_leaves_its_arguments_alone(submission, rng):
     """The forward pass writes to none of its arguments and returns a new array."""
-    for size in [(1, 1, 1), (5, 4, 3)]:
-        x, W, b, _ = draw_linear(rng, *size)
-        seen = observe(submission.linear_forward)(x, W, b)
+    calls = [draw_linear(rng, *size)[:3] for size in [(1, 1, 1), (5, 4, 3)]]
+    for (x, W, b), seen in observe_each(submission.linear_forward, calls):
         assert_leaves_arguments_alone(seen, "result[0]")
         assert_close(seen.value[0], np.einsum("nd,dm->nm", x, W) + b, name="y")
 
@@ -199,8 +199,9 @@ def test_linear_backward_leaves_the_upstream_gradient_alone(submission, rng):
     """The backward pass does not write to the upstream gradient, nor return its memory."""
     draws = [draw_linear(rng, *size) for size in [(1, 1, 1), (1, 4, 2), (5, 4, 3)]]
     forward = each(submission.linear_forward, [(x, W, b) for x, W, b, _ in draws])
-    for (x, W, _, dy), (_, cache) in zip(draws, forward, strict=True):
-        seen = observe(submission.linear_backward)(dy, cache)
+    calls = [(dy, cache) for (*_, dy), (_, cache) in zip(draws, forward, strict=True)]
+    observed = observe_each(submission.linear_backward, calls)
+    for (x, W, _, dy), (_, seen) in zip(draws, observed, strict=True):
         assert_leaves_arguments_alone(seen, argument="0")
         expected = np.einsum("nm,dm->nd", dy, W), np.einsum("nd,nm->dm", x, dy), np.einsum("nm->m", dy)
         assert_close(seen.value, expected, name="(dx, dW, db)")
@@ -253,12 +254,13 @@ def test_saturated_activations_are_right_and_finite(submission, rng):
 @check("act_forward", points=1)
 def test_activation_leaves_its_input_alone_and_refuses_unknown_kinds(submission, rng):
     """An activation returns a new array even where it changes nothing, and an unknown kind is an error."""
+    calls = []
     for kind in KINDS:
         positive = rng.uniform(0.5, 1.5, (2, 3))
-        for z in (np.abs(rng.standard_normal((3, 4))) * [1, -1, 1, 1], positive):
-            seen = observe(submission.act_forward)(z, kind)
-            assert_leaves_arguments_alone(seen, "result[0]")
-            assert_close(seen.value[0], ACTIVATE[kind](torch.tensor(z)).numpy(), name=kind)
+        calls += [(np.abs(rng.standard_normal((3, 4))) * [1, -1, 1, 1], kind), (positive, kind)]
+    for (z, kind), seen in observe_each(submission.act_forward, calls):
+        assert_leaves_arguments_alone(seen, "result[0]")
+        assert_close(seen.value[0], ACTIVATE[kind](torch.tensor(z)).numpy(), name=kind)
     assert_each_refused(submission.act_forward, [(positive, kind) for kind in ("gelu", "ReLU", "")])
 
 
@@ -315,8 +317,7 @@ def test_activation_gradient_leaves_its_arguments_alone(submission, rng):
     forward = each(submission.act_forward, [(z, kind) for (z, _), kind in zip(draws, KINDS, strict=True)])
     calls = [(da, cache) for (_, da), (_, cache) in zip(draws, forward, strict=True)]
     values = []
-    for call in calls:
-        seen = observe(submission.act_backward)(*call)
+    for _, seen in observe_each(submission.act_backward, calls):
         assert_leaves_arguments_alone(seen, argument="0")
         values.append(seen.value)
     again = each(submission.act_backward, calls)
@@ -436,9 +437,8 @@ def test_softmax_xent_keeps_float32_in_any_memory_layout(submission, rng):
 @check("softmax_xent", points=0.5)
 def test_softmax_xent_leaves_its_arguments_alone(submission, rng):
     """The loss writes to neither logits nor labels and returns a new array."""
-    for n, k in [(1, 1), (5, 4)]:
-        logits, y = draw_scores(rng, n, k)
-        seen = observe(submission.softmax_xent)(logits, y)
+    calls = [draw_scores(rng, n, k) for n, k in [(1, 1), (5, 4)]]
+    for (logits, y), seen in observe_each(submission.softmax_xent, calls):
         assert_leaves_arguments_alone(seen)
         assert_close(seen.value, loss_and_gradient(logits, y), name="(loss, dlogits)")
 
@@ -497,9 +497,14 @@ def gradients_with_params(MLP, calls):
 
 
 @in_worker
-def new_params(MLP, calls):
-    """The parameters that each new network starts with."""
-    return [MLP(*arguments).params for arguments in calls]
+def new_weights(MLP, calls):
+    """The matrices that each new network starts with; of a large one every seventh weight, from a given one on."""
+    networks = []
+    for arguments, start in calls:
+        params = MLP(*arguments).params
+        matrices = [np.asarray(params[f"W{i}"]) for i in range(len(arguments[0]) - 1)]
+        networks.append([W.ravel()[start::7].copy() if W.size > 50_000 else W for W in matrices])
+    return networks
 
 
 def draw_params(rng, sizes):
@@ -596,7 +601,7 @@ def test_a_unit_answers_to_its_whole_weighted_sum(submission, rng):
 
 
 def assert_spread(W, std):
-    """A large weight matrix has mean 0 and this standard deviation; the sampling error is below 0.2 %, 5 % are allowed."""
+    """Over 20000 weights have mean 0 and this standard deviation; the sampling error is about 0.5 %, 5 % are allowed."""
     drawn = "the spread of a finite random draw"
     mean = W.mean()
     spread = np.sqrt(np.vdot(W, W) / W.size - mean**2)  # in one pass, where W.std() makes three arrays as large as W
@@ -607,18 +612,20 @@ def assert_spread(W, std):
 @check("MLP", points=1)
 def test_relu_layers_start_with_he_weights(submission, rng):
     """Where a relu follows, weights start with variance 2 over the number of inputs, which keeps signals alive."""
-    calls = [((d, m, 2), "relu", rng) for d, m in [(400, 400), (300, 600)]]
-    for (sizes, *_), params in in_turn(new_params, submission.MLP, calls=calls):
-        assert_spread(params["W0"], np.sqrt(2 / sizes[0]))
+    start = int(rng.integers(7))
+    calls = [(((d, m, 2), "relu", rng), start) for d, m in [(400, 400), (300, 600)]]
+    for ((sizes, *_), _), matrices in in_turn(new_weights, submission.MLP, calls=calls):
+        assert_spread(matrices[0], np.sqrt(2 / sizes[0]))
 
 
 @check("MLP", points=1)
 def test_other_layers_start_with_xavier_weights(submission, rng):
     """Before sigmoid or tanh, and in the last layer, weights start with variance 2 over fan-in plus fan-out."""
-    kinds = {(400, 400, 2): "tanh", (300, 600, 2): "sigmoid", (300, 600): "relu", (400, 400): "tanh"}
-    calls = [(sizes, kind, rng) for sizes, kind in kinds.items()]
-    for (sizes, *_), params in in_turn(new_params, submission.MLP, calls=calls):
-        assert_spread(params["W0"], np.sqrt(2 / (sizes[0] + sizes[1])))
+    kinds = {(400, 400, 60): "tanh", (300, 600, 60): "sigmoid", (100, 300): "relu"}
+    calls = [((sizes, kind, rng), int(rng.integers(7))) for sizes, kind in kinds.items()]
+    for ((sizes, *_), _), matrices in in_turn(new_weights, submission.MLP, calls=calls):
+        for d, m, W in zip(sizes[:-1], sizes[1:], matrices, strict=True):
+            assert_spread(W, np.sqrt(2 / (d + m)))
 
 
 @in_worker
@@ -735,12 +742,18 @@ def test_numeric_gradient_of_a_coupled_function(submission, rng):
         assert_close(grad, autograd_of_a_coupled_function(x), name="gradient", rtol=1e-7)  # central differences
 
 
+@in_worker
+def sum_of_squares(module):
+    """A function to be differentiated, there where it is called."""
+    return lambda v: float((v**2).sum())
+
+
 @check("numeric_gradient", points=1.5)
 def test_numeric_gradient_restores_x_bit_for_bit(submission, rng):
     """After the last probe x holds exactly the bits it held before the first."""
-    for shape in [(1,), (3, 4)]:
-        x = rng.standard_normal(shape)
-        seen = observe(submission.numeric_gradient)(lambda v: float((v**2).sum()), x)
+    f = sum_of_squares(submission)
+    calls = [(f, rng.standard_normal(shape)) for shape in [(1,), (3, 4)]]
+    for (_, x), seen in observe_each(submission.numeric_gradient, calls):
         assert_leaves_arguments_alone(seen)
         assert_close(seen.value, 2 * x, name="gradient", rtol=1e-7)  # central differences
 
