@@ -375,6 +375,7 @@ class Judge:
         self.units_of: dict[str, list[Unit]] = {}
         self.hints: dict[str, dict[str, tuple[str, ...]]] = {}
         self.transcripts = Transcripts()
+        self.passed: dict[pytest.Item, CheckResult] = {}  # what is told of a check that passes, whoever passed it
         self.forks = False  # whether this process may be forked: one thread, on a system that can
         self.current: Session | None = None
         self.raised: BaseException | None = None
@@ -550,6 +551,20 @@ class Judge:
         seconds: float,
         followed: Followed | None = None,
         diagnose: bool = True,
+    ) -> CheckResult:
+        if outcome.verdict is Verdict.PASS:
+            self.passed[item] = self.passed.get(item) or self._result(item, outcome, source, 0.0, None, False)
+            return replace(self.passed[item], seconds=seconds)
+        return self._result(item, outcome, source, seconds, followed, diagnose)
+
+    def _result(
+        self,
+        item: pytest.Item,
+        outcome: Outcome,
+        source: Source,
+        seconds: float,
+        followed: Followed | None,
+        diagnose: bool,
     ) -> CheckResult:
         check, visibility = plugin.check_of(item), plugin.visibility_of(item)
         assert check is not None
