@@ -155,7 +155,7 @@ def _compare(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
     if worst is not None:
         _notice(name, actual, expected, math.inf if worst == 0 else 1 / worst, tol)
         return None
-    wanted, got = _kind(expected), _kind(actual)
+    wanted, got = kind_of(expected), kind_of(actual)
     if wanted != got:
         _notice(name, f"{got}, not {wanted}", None, 0.0)
         return f"{name} is {_words(actual)}, expected {_words(expected)}", f"{name} is not {_KIND_WORDS[wanted]}"
@@ -174,7 +174,8 @@ _USUAL_KINDS: dict[type, str] = {
 }  # fmt: skip
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What a value is to `assert_close`: one of the kinds that are never equal to each other."""
     usual = _USUAL_KINDS.get(type(value))
     if usual is not None:
         return usual

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from grader.checks import Seen
+from grader.checks import Seen, kind_of
 from grader.diagnosis import Diagnosis
 from grader.results import Verdict
 from grader.session import Call, Session, StudentError, describe
@@ -97,6 +97,54 @@ def _what_happened(outcome: Outcome, visibility: str, function: str, topic: str,
     if isinstance(outcome.error, StudentError):
         return _about_error(outcome.error, outcome, visibility, function, topic, source)
     return outcome.safe if visibility == "hidden" else outcome.text
+
+
+# --- a value that a check could not use ------------------------------------------------------------------------------
+
+
+def stumbled_over(got: Any, wanted: Any) -> tuple[str, str]:
+    """(for a public check, for a hidden one) about a value of the submission, beside the reference's in its place.
+
+    Of the hidden check's words all are chosen by the reference: a number or name of the submission's could carry an
+    input out, and a shape of the reference's would tell one.
+    """
+    difference = _first_difference(got, wanted)
+    if difference is None:
+        words = "the check could not use what was returned"
+        return f"{words} ({_in_words(got)})", words
+    got, wanted = difference
+    safe = f"a tuple of {len(wanted)}" if isinstance(wanted, tuple) else _KINDS[_kind_of(wanted)]
+    return f"{_in_words(got)} was returned, expected {_in_words(wanted)}", f"what was returned is not {safe}"
+
+
+_KINDS = {
+    "array": "an array", "scalar": "a number", "tensor": "a tensor", "sequence": "a tuple or list", "dict": "a dict",
+    "text": "a text", "nothing": "None", "object": "an object", "other": "of the kind that is asked for",
+}  # fmt: skip
+
+
+def _kind_of(value: Any) -> str:
+    return "object" if hasattr(type(value), "handle_number") else kind_of(value)
+
+
+def _in_words(value: Any) -> str:
+    return repr(value) if hasattr(type(value), "handle_number") else describe(value)
+
+
+def _first_difference(got: Any, wanted: Any) -> tuple[Any, Any] | None:
+    """The first pair, from outside in, of which one is of another kind than the other or has other members."""
+    kind = _kind_of(wanted)
+    if _kind_of(got) != kind:
+        return got, wanted
+    if kind == "sequence":
+        pairs = list(zip(got, wanted, strict=False))
+    elif kind == "dict":
+        pairs = [(got.get(key), value) for key, value in wanted.items()]
+    else:
+        return None
+    if len(got) != len(wanted):
+        return got, wanted
+    return next((found for pair in pairs if (found := _first_difference(*pair))), None)
 
 
 # --- the particulars of a public check -------------------------------------------------------------------------------

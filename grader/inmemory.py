@@ -6,8 +6,10 @@ Only for code that is trusted: there is no wall here, and no clock.
 
 from __future__ import annotations
 
+from typing import Any
+
 from grader import wire
-from grader.session import Answer, EngineFault, Session, WorkerDied
+from grader.session import Answer, EngineFault, Reply, Session, WorkerDied
 from grader.worker.serve import Server
 
 
@@ -51,3 +53,18 @@ def in_memory_session(files: dict[str, str], main: str, imports: list[str], bann
     session = Session(InMemoryConnection())
     session.request("load", files=files, main=main, imports=imports, banned=banned)
     return session
+
+
+class ListeningSession(Session):
+    """A session whose submission is already loaded, and which keeps what a check receives from it."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        super().__init__(InMemoryConnection())
+        self.received: list[Any] = []
+        self.request("load", **fields)
+        self.received.clear()
+
+    def request(self, *args: Any, **fields: Any) -> Reply:
+        reply = super().request(*args, **fields)
+        self.received.append(reply.value)
+        return reply

@@ -35,9 +35,9 @@ from grader.answerer import Answerer, fork_answerer, spawn_answerer
 from grader.checks import Misconception, Seen
 from grader.course import Course, Topic, load_course
 from grader.diagnosis import Diagnoser, Diagnosis, Failure, Recorder, UnitsSeen
-from grader.feedback import Source, advice_for, inputs_of, message_for
+from grader.feedback import Source, advice_for, inputs_of, message_for, stumbled_over
 from grader.follow import MAX_SINGLE, Followed, GivenSession, culprits
-from grader.inmemory import in_memory_session
+from grader.inmemory import ListeningSession, in_memory_session
 from grader.plan import Plan
 from grader.results import CheckResult, Verdict
 from grader.session import EngineFault, Session, StudentError, WorkerDied
@@ -369,7 +369,7 @@ class Judge:
         self.broken: dict[str, str] = {}
         self.references: dict[str, Any] = {}
         self.launchers: dict[str, Launcher] = {}
-        self.sound: dict[str, bool] = {}
+        self.sound: dict[str, list[Any] | None] = {}  # what each check received from the reference
         self.diagnosers: dict[str, Diagnoser] = {}
         self.touched: dict[str, frozenset[str]] = {}
         self.units_of: dict[str, list[Unit]] = {}
@@ -444,9 +444,12 @@ class Judge:
         if isinstance(error, EngineFault):
             raise error
         outcome = outcome_of(error)
-        if outcome.verdict is Verdict.GRADER_FAULT and self._is_sound(item):
-            text = f"the check could not use what was returned ({session.last_returned})"
-            return Outcome(Verdict.WRONG, text=text, safe="the check could not use what was returned", error=error)
+        if outcome.verdict is Verdict.GRADER_FAULT:
+            wanted = self._values_of_reference(item)
+            if wanted is not None:
+                wanted_here = wanted[session.values - 1] if 0 < session.values <= len(wanted) else session.last_value
+                text, safe = stumbled_over(session.last_value, wanted_here)
+                return Outcome(Verdict.WRONG, text=text, safe=safe, error=error)
         if outcome.verdict in COMPARABLE:
             outcome = replace(outcome, failure=recorder.failed_by(_words(outcome)))
         if outcome.verdict in FOLLOWED and plugin.visibility_of(item) == "public":
@@ -524,22 +527,25 @@ class Judge:
             self.current = before
         return recorder.failed_by(_words(outcome)) if outcome.verdict in COMPARABLE else None
 
-    def _is_sound(self, item: pytest.Item) -> bool:
-        """Whether the check passes with the reference: then what it stumbled over is the submission's doing."""
+    def _values_of_reference(self, item: pytest.Item) -> list[Any] | None:
+        """What a check receives from the reference; None if it fails there too, and so is itself to blame.
+
+        Where it passes, what it stumbled over is the submission's doing.
+        """
         id = plugin.check_id(item)
         if id not in self.sound:
-            self.sound[id] = self._passes_with_reference(item)
+            self.sound[id] = self._run_with_reference(item)
         return self.sound[id]
 
-    def _passes_with_reference(self, item: pytest.Item) -> bool:
+    def _run_with_reference(self, item: pytest.Item) -> list[Any] | None:
         topic = self.course.topic(plugin.topic_of(item))
         source = self.course.path("solutions", f"{topic.name}.py")
         if not source.is_file():
-            return True  # a student's copy: the checks that ship are proven where the solutions are
-        fields = load_fields(topic, source.read_text(encoding="utf-8"))
+            return []  # a student's copy: the checks that ship are proven where the solutions are
+        session = ListeningSession(load_fields(topic, source.read_text(encoding="utf-8")))
         before = self.current
         try:
-            return self._run_item(item, in_memory_session(**fields)) is None
+            return session.received if self._run_item(item, session) is None else None
         finally:
             self.current = before
 

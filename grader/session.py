@@ -102,6 +102,7 @@ class Session:
         self.highest_line = 0  # that an error within the check has named, in the file or beyond its end
         self.new_check: int | None = None
         self.calls: dict[str, Call] = {}  # the latest of each function
+        self.values = 0  # that the check has received
         self._last_value: Any = None
 
     def begin_check(self, seed: int = 0) -> None:
@@ -112,6 +113,7 @@ class Session:
         self.callback_count = 0
         self.callback_error = None
         self.highest_line = 0
+        self.values = 0
 
     def request(
         self, kind: str, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None, **fields: Any
@@ -172,13 +174,14 @@ class Session:
             raise self.violation(f"sent a malformed reply ({error})") from None
         except (KeyError, TypeError, ValueError, OverflowError):
             raise self.violation("sent a malformed reply") from None
+        self.values += 1
         self._last_value = value
         return Reply(value, reply)
 
     @property
-    def last_returned(self) -> str:
-        """The last value in a few words, for a check that stumbled over it."""
-        return describe(self._last_value)
+    def last_value(self) -> Any:
+        """The latest value, for the words about a check that stumbled over it."""
+        return self._last_value
 
     def violation(self, text: str) -> WorkerDied:
         """End a worker that broke the protocol."""

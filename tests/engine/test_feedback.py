@@ -7,7 +7,7 @@ import pytest
 
 from grader.checks import CheckFailed, Seen
 from grader.diagnosis import Diagnosis, Failure
-from grader.feedback import Source, advice_for, inputs_of, message_for
+from grader.feedback import Source, advice_for, inputs_of, message_for, stumbled_over
 from grader.inmemory import InMemoryConnection
 from grader.results import Verdict
 from grader.session import Call, Session
@@ -127,3 +127,29 @@ def test_advice_names_whose_doing_it_is():
 def test_a_passed_check_needs_no_words():
     """Nothing is said of what is right."""
     assert [] == message(outcome_of(None))
+
+
+# --- a value that a check could not use ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("got", "wanted", "text", "safe"),
+    [
+        (np.ones(3), (np.ones(3), None), "a float64 array of shape (3,) was returned, expected a tuple of 2", "a tuple of 2"),
+        (None, np.ones(3), "None was returned, expected a float64 array of shape (3,)", "an array"),
+        ((1.0, 2.0), (1.0, 2.0, 3.0), "a tuple of 2 was returned, expected a tuple of 3", "a tuple of 3"),
+        ([(1.0, None), (1.0, 5)], [(1.0, None), (1.0, None)], "an int was returned, expected None", "None"),
+        ({"w": 1.0}, {"w": 1.0, "b": 2.0}, "a dict of 1 was returned, expected a dict of 2", "a dict"),
+        ({"w": "x"}, {"w": 1.0}, "a str was returned, expected a float", "a number"),
+    ],
+)  # fmt: skip
+def test_what_a_check_stumbled_over_is_told_beside_what_it_expects(got, wanted, text, safe):
+    """The first difference in kind or number, from outside in; for a hidden check in the reference's words alone."""
+    assert stumbled_over(got, wanted) == (text, f"what was returned is not {safe}")
+
+
+def test_without_a_difference_in_kind_no_more_is_said():
+    """Where both look alike, the value in a few words, and for a hidden check none."""
+    words = "the check could not use what was returned"
+
+    assert stumbled_over(np.ones(3), np.ones(4)) == (f"{words} (a float64 array of shape (3,))", words)

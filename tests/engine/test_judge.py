@@ -230,6 +230,16 @@ def test_order_and_repetition_change_nothing(grade_all, reference_source):
     }
 
 
+@pytest.mark.parametrize("body", ["return None", "return [0.1, 0.2]"])
+def test_a_check_that_stumbles_over_a_value_says_what_it_expects(grade_source, reference_source, body):
+    """The check's own code cannot use it: wrong, and the reference's kind of value is told."""
+    result = grade_source(reference_source + f"\ndef noise(shape, rng):\n    {body}\n")
+
+    found = check_named(result, "test_noise_moves_the_generator")
+    assert "wrong" == found.verdict
+    assert "what was returned is not an array" in found.message
+
+
 def test_a_check_that_stumbles_over_the_reference_is_a_grader_fault(toy_copy):
     """A faulty check is nobody's zero: it is reported as the grader's fault."""
     from toys import grade_course
