@@ -25,10 +25,11 @@ from grader.course import Course, Topic
 from grader.diagnosis import UnitsSeen
 from grader.errors import CourseError
 from grader.inmemory import InMemoryConnection
-from grader.judge import Judge, load_fields
+from grader.judge import Judge
 from grader.mutants import Mutant
 from grader.remote import Handle
 from grader.session import Reply, Session, StudentError
+from grader.topic_run import load_fields
 
 CALLS = 200  # in which an equivalent must give the reference's output
 MOST_SEEDS = 400

@@ -58,6 +58,13 @@ def check_of(item: pytest.Item) -> Check | None:
 
 
 @functools.cache
+def function_of(item: pytest.Item) -> str:
+    """The graded function of a check; "" for what is none."""
+    check = check_of(item)
+    return check.function if check else ""
+
+
+@functools.cache
 def check_id(item: pytest.Item) -> str:
     return f"{topic_of(item)}::{item.name}"
 

@@ -14,7 +14,8 @@ import pytest
 from grader.checks import Seen
 from grader.course import Topic
 from grader.inmemory import in_memory_session
-from grader.judge import Judge, load_fields
+from grader.judge import Judge
+from grader.topic_run import load_fields
 
 WIDEST = {"float64": 2e-6, "complex128": 2e-6}  # relative tolerances; wider ones say why
 WIDEST_OTHER = 2e-2

@@ -20,10 +20,11 @@ from grader.engine import Engine, SpawnEngine, can_fork, make_engine
 from grader.follow import GivenSession, culprits
 from grader.grading import grade_many
 from grader.inmemory import InMemoryConnection
-from grader.judge import Judge, TopicRun, load_fields
+from grader.judge import Judge
 from grader.results import CheckResult, TopicResult, Verdict
 from grader.rules import collect, stated_losses
 from grader.session import StudentError, WorkerDied
+from grader.topic_run import TopicRun, load_fields
 from grader.units import Unit, earlier_units, units_of
 from grader.workers import WorkerLimits
 

@@ -17,7 +17,7 @@ LAYERS = [  # a module imports from its own layer and from those below
     "notebooks",
     "candidates equivalents watching",
     "grading capstone_run engine executor store",
-    "judge plugin reports",
+    "judge plugin reports topic_run",
     "session workers remote checks verdicts feedback inmemory scoring diagnosis answerer follow transcripts",
     "course submissions stubs units trees",
     "worker",
