@@ -101,7 +101,10 @@ class Transcribed(Turns):
         except Unsteady:
             self.transcripts.forget(check)
             raise
-        self._end(outcome, session)
+        if self.heard and not outcome.verdict.died:  # it ended sooner than before, though it heard the same
+            self.transcripts.forget(check)
+        else:
+            self._end(outcome, session)
         return outcome
 
     def _follow(self) -> Ending | None:

@@ -161,6 +161,7 @@ def _add_member(info: zipfile.ZipInfo, archive: _Archive, tree: Tree, warn: Warn
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         warn(f"{entry} points out of the archive; left out")
     elif len(path.parts) > MAX_DEPTH:
+        tree.folders.add(PurePosixPath(path.parts[0]))  # somebody has handed in, if nothing that can be read
         warn(f"{entry[:200]} lies more than {MAX_DEPTH} folders deep; left out")
     elif info.is_dir() or stat.S_ISDIR(kind):
         tree.folders.add(path)
@@ -168,6 +169,7 @@ def _add_member(info: zipfile.ZipInfo, archive: _Archive, tree: Tree, warn: Warn
             tree.odd[path] = "is a folder, not a file"
     elif kind and not stat.S_ISREG(kind):
         tree.odd[path] = "is a symbolic link or special file in the zip; hand in the file itself"
+        tree.folders.update(parent for parent in path.parents if parent.parts)
         warn(f"{entry} is a link or special file; left out")
     elif path in archive.members:
         warn(f"{entry} occurs twice; the first one counts")

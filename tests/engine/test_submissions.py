@@ -582,6 +582,20 @@ def test_symlink_entries_in_a_zip(find, tmp_path):
     assert only(found).files["second"].source == CODE
 
 
+def test_whoever_handed_in_nothing_that_can_be_read_stays_in_the_class(find, tmp_path):
+    """In the zip of a class, a student whose only entry is a link, or lies too deep, is listed and not lost."""
+    link = zipfile.ZipInfo("eve/work/toy.py")
+    link.external_attr = 0o120777 << 16
+    path = zipped(tmp_path / "class.zip", {"ann/toy.py": CODE, "deep/" + "a/" * 20 + "toy.py": CODE})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(link, "/etc/passwd")
+    found = {s.student: s.files for s in find(path).submissions}
+
+    assert found["ann"]["toy"].source == CODE
+    assert "is a symbolic link or special file" in found["eve"]["toy"].problem
+    assert found["deep"] == {}
+
+
 def test_a_zip_bomb_is_not_unpacked(find, tmp_path, monkeypatch):
     """A file that grows without end is cut at one megabyte, and all of a zip together at its own cap."""
     bomb = zipped(tmp_path / "alice.zip", {"toy.py": b"#" * (50 << 20), "second.py": CODE})

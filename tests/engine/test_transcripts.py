@@ -194,6 +194,21 @@ def test_a_check_that_says_something_else_is_not_remembered():
     ]
 
 
+def test_a_check_that_ends_sooner_is_not_remembered():
+    """One that says less than before hangs on something else too; how it ended stands, but for this submission alone."""
+    rounds = iter([2, 1, 2, 2])
+
+    def check(submission: Submission) -> None:
+        for _ in range(next(rounds)):
+            assert_close(submission.double(np.ones(2)), np.full(2, 2.0))
+
+    desk = Desk(check)
+    sources = (SOURCE, changed("def big", "count = [0]\ndef double(x): count[0] += 1; return x * count[0] * 2\ndef big"))
+    assert [desk.grade(source)[0].verdict for source in sources] == [Verdict.PASS] * 2
+    assert desk.transcripts.unsteady == {desk.name}
+    assert [desk.grade(source)[0].verdict for source in (sources[1], SOURCE)] == [Verdict.WRONG, Verdict.PASS]
+
+
 def test_a_line_that_a_file_does_not_have_is_not_taken_from_a_longer_one():
     """The outcome of an error names a line: a file without that line hears the same, but ends for itself."""
     raising = "def fail(x):\n    exec(compile('\\n' * {line} + 'raise ValueError', '<submission>/work.py', 'exec'))\n"
