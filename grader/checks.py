@@ -504,12 +504,21 @@ def assert_flat_cost(
     function: Any, small: Sequence[Any], large: Sequence[Any], *, tolerance: float = 0.02
 ) -> tuple[Any, Any]:
     """Demand equal operation counts for small and large arguments; returns both values, which want judging too."""
-    answers = with_options(function, count=True).request_many([small, large])
-    few, many = (_counted(*answer) for answer in answers)
-    if not few.count or abs(many.count - few.count) > tolerance * few.count:
-        text = "the number of Python operations grows with the size of the input: let NumPy work on whole arrays"
-        raise CheckFailed(f"{text} ({few.count} grew to {many.count})", text)
-    return few.value, many.value
+    (values,) = assert_each_flat_cost(function, [(small, large)], tolerance=tolerance)
+    return values
+
+
+def assert_each_flat_cost(
+    function: Any, pairs: Sequence[tuple[Sequence[Any], Sequence[Any]]], *, tolerance: float = 0.02
+) -> list[tuple[Any, Any]]:
+    """`assert_flat_cost` for pairs of small and large arguments, in one trip; returns the two values of each pair."""
+    answers = with_options(function, count=True).request_many([arguments for pair in pairs for arguments in pair])
+    counted = [_counted(*answer) for answer in answers]
+    for few, many in zip(counted[::2], counted[1::2], strict=True):
+        if not few.count or abs(many.count - few.count) > tolerance * few.count:
+            text = "the number of Python operations grows with the size of the input: let NumPy work on whole arrays"
+            raise CheckFailed(f"{text} ({few.count} grew to {many.count})", text)
+    return [(few.value, many.value) for few, many in zip(counted[::2], counted[1::2], strict=True)]
 
 
 def keep(function: Any) -> RemoteFunction:

@@ -8,6 +8,7 @@ import torch
 
 from grader.checks import (
     assert_close,
+    assert_each_flat_cost,
     assert_each_refused,
     assert_flat_cost,
     assert_raises,
@@ -267,9 +268,9 @@ def test_activation_leaves_its_input_alone_and_refuses_unknown_kinds(submission,
 @check("act_forward", points=0.5)
 def test_activation_needs_no_loop(submission, rng):
     """Activations work on whole arrays, whatever their size."""
-    for kind in KINDS:
-        z = rng.standard_normal((9, 8))
-        _, (a, _) = assert_flat_cost(submission.act_forward, (z[:2, :2], kind), (z, kind))
+    calls = [(rng.standard_normal((9, 8)), kind) for kind in KINDS]
+    costs = assert_each_flat_cost(submission.act_forward, [((z[:2, :2], kind), (z, kind)) for z, kind in calls])
+    for (z, kind), (_, (a, _)) in zip(calls, costs, strict=True):
         assert_close(a, ACTIVATE[kind](torch.tensor(z)).numpy(), name=kind)
 
 
@@ -330,11 +331,13 @@ def test_activation_gradient_leaves_its_arguments_alone(submission, rng):
 @check("act_backward", points=0.5)
 def test_activation_gradient_needs_no_loop(submission, rng):
     """Gradients of activations are computed on whole arrays, whatever their size."""
-    draws = [(off_the_kink(rng, shape), kind, rng.standard_normal(shape)) for kind in KINDS for shape in [(2, 2), (9, 8)]]
+    draws = [
+        (off_the_kink(rng, shape), kind, rng.standard_normal(shape)) for kind in KINDS for shape in [(2, 2), (9, 8)]
+    ]
     forward = each(submission.act_forward, [(z, kind) for z, kind, _ in draws])
     calls = [(da, cache) for (*_, da), (_, cache) in zip(draws, forward, strict=True)]
-    for small, large, (z, kind, da) in zip(calls[::2], calls[1::2], draws[1::2], strict=True):
-        _, dz = assert_flat_cost(submission.act_backward, small, large)
+    pairs = list(zip(calls[::2], calls[1::2], strict=True))
+    for (z, kind, da), (_, dz) in zip(draws[1::2], assert_each_flat_cost(submission.act_backward, pairs), strict=True):
         assert_close(dz, autograd_of_activation(z, kind, da), name=f"dz of {kind}")
 
 
@@ -464,11 +467,15 @@ def test_softmax_xent_needs_no_loop(submission, rng):
 
 
 @in_worker
-def set_params(model, values):
-    """The network's forward and backward, once its parameters have these values."""
-    for name in values:
-        model.params[name][...] = values[name]
-    return model.forward, model.backward
+def with_params(MLP, calls):
+    """Forward and backward of each network, once its parameters have these values, and what reads them later."""
+    models = []
+    for sizes, kind, rng, params in calls:
+        model = MLP(sizes, kind, rng)
+        for name in params:
+            model.params[name][...] = params[name]
+        models.append((model.forward, model.backward, lambda model=model: model.params))
+    return models
 
 
 @in_worker
@@ -629,20 +636,23 @@ def test_other_layers_start_with_xavier_weights(submission, rng):
 
 
 @in_worker
-def params_beside(model, MLP, calls):
-    """The parameters of a network and of new ones."""
-    return model.params, [MLP(*arguments).params for arguments in calls]
+def params_beside(MLP, pairs):
+    """The parameters of each network and of new ones."""
+    return [(model.params, [MLP(*arguments).params for arguments in calls]) for model, calls in pairs]
 
 
 @check("MLP", points=1)
 def test_a_new_network_depends_on_its_generator_alone(submission, rng):
     """Equal generators give equal networks, every weight is a draw of its own, biases start at 0, nothing else is random."""
     seed = int(rng.integers(1 << 30))
-    for kind in KINDS:
-        generator = np.random.default_rng(seed)
-        first = observe(submission.MLP)((4, 5, 3), kind, generator)
-        calls = [((4, 5, 3), kind, generator), ((4, 5, 3), kind, np.random.default_rng(seed))]
-        params, (second, again) = params_beside(first.value, submission.MLP, calls)
+    generators = [np.random.default_rng(seed) for _ in KINDS]
+    calls = [((4, 5, 3), kind, generator) for kind, generator in zip(KINDS, generators, strict=True)]
+    firsts = [seen for _, seen in observe_each(submission.MLP, calls)]
+    pairs = [
+        (first.value, [call, (*call[:2], np.random.default_rng(seed))])
+        for first, call in zip(firsts, calls, strict=True)
+    ]
+    for first, (params, (second, again)) in zip(firsts, params_beside(submission.MLP, pairs), strict=True):
         assert_true(not first.used_global_random, "the weights should be drawn from the given generator alone")
         assert_close(params, again, name="params of two networks from equal generators", rtol=0)
         assert_true(np.unique(params["W0"]).size == 20, "the weights of a layer should differ from each other")
@@ -657,10 +667,9 @@ def test_a_new_network_depends_on_its_generator_alone(submission, rng):
 @check("MLP", points=1)
 def test_a_pass_leaves_the_parameters_and_its_arguments_alone(submission, rng):
     """Forward and backward change no weight, not in the last bit, and write to no argument."""
-    for sizes in [(3, 2), (4, 5, 3)]:
-        model = submission.MLP(sizes, "relu", rng)
-        params, x, dlogits = draw_network(new_seed(rng), sizes, "relu")
-        forward, backward = set_params(model, params)
+    draws = {sizes: draw_network(new_seed(rng), sizes, "relu") for sizes in [(3, 2), (4, 5, 3)]}
+    models = with_params(submission.MLP, [(sizes, "relu", rng, params) for sizes, (params, _, _) in draws.items()])
+    for (forward, backward, params_now), (params, x, dlogits) in zip(models, draws.values(), strict=True):
         for function, given, expected in (
             (forward, x, mlp_logits(params, x, "relu")),
             (backward, dlogits, mlp_gradients(params, x, dlogits, "relu")),
@@ -668,7 +677,7 @@ def test_a_pass_leaves_the_parameters_and_its_arguments_alone(submission, rng):
             seen = observe(function)(given)
             assert_leaves_arguments_alone(seen)
             assert_close(seen.value, expected, name="result")
-        assert_close(model.params, params, name="params after a pass", rtol=0, atol=0)
+        assert_close(params_now(), params, name="params after a pass", rtol=0, atol=0)
 
 
 @in_worker
@@ -703,11 +712,10 @@ def test_network_refuses_bad_arguments(submission, rng):
     """A network needs at least two sizes of at least 1, a known activation, and batches that fit."""
     bad = [((3,), "relu"), ((3, 0, 2), "relu"), ((3, -1), "relu"), ((3, 4, 2), "softplus"), ((3, 2), "softplus")]
     assert_each_refused(submission.MLP, [(sizes, kind, rng) for sizes, kind in bad])
-    model = submission.MLP((3, 4, 2), "tanh", rng)
-    forward = model.forward
+    ((forward, backward, _),) = with_params(submission.MLP, [((3, 4, 2), "tanh", rng, {})])
     assert_each_refused(forward, [(rng.standard_normal(shape),) for shape in [(5, 4), (3,)]])
     forward(rng.standard_normal((5, 3)))
-    assert_each_refused(model.backward, [(rng.standard_normal(shape),) for shape in [(5, 1), (1, 2), (2,)]])
+    assert_each_refused(backward, [(rng.standard_normal(shape),) for shape in [(5, 1), (1, 2), (2,)]])
 
 
 # --- gradient checking --------------------------------------------------------------------------------------
