@@ -481,7 +481,8 @@ class Value:
             elif node not in seen:
                 seen.add(node)
                 stack.append((node, True))
-                stack.extend((operand, False) for operand, _ in node._edges)
+                for operand, _ in node._edges:
+                    stack.append((operand, False))
         for node in order:
             if node._edges:
                 node.grad = 0.0  # only leaves remember earlier passes

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import builtins
+import contextlib
 import dataclasses
 import errno
+import functools
 import importlib
 import itertools
 import linecache
@@ -29,6 +31,8 @@ from grader import wire
 
 ORIGIN = "<submission>/"
 MAX_ERROR_TEXT = 2000
+STRICT = functools.partial(np.errstate, over="raise", invalid="raise", divide="raise")
+NOTHING = contextlib.nullcontext()
 NO_SEED = np.random.SeedSequence(0)  # of a generator whose state is set at once
 MAX_PATHS, MAX_PATH = 100, 200  # of arguments that were changed or share memory, and characters of each
 MAX_WORK = 100_000  # for deciding whether two strided arrays share memory
@@ -457,8 +461,7 @@ class Server:
             function(*args, **kwargs)  # warm-up: first-call caches do not count
         args, kwargs, generators = self._arguments(message, arrays)
         observation = Observation(args, kwargs) if options.get("observe") else None
-        strict: Any = {"over": "raise", "invalid": "raise", "divide": "raise"} if options.get("strict") else {}
-        with np.errstate(**strict):
+        with STRICT() if options.get("strict") else NOTHING:
             if options.get("count"):
                 result = counter.run(lambda: function(*args, **kwargs))
                 extra["count"], extra["threads"] = counter.count, counter.threads

