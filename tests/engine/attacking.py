@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 ATTACKS = ROOT / "tests" / "attacks"
 SECRET = "XQ7-kelp-harbour-19"
 NEEDED = ("optimizers", "backprop", "attention")
-LIMITS = {"cpu_seconds": 0.5, "import_seconds": 1.5, "memory_mb": 400, "output_kb": 64}
+LIMITS = {"cpu_seconds": 1.0, "import_seconds": 3.0, "memory_mb": 400, "output_kb": 64}
 
 
 @dataclass(frozen=True)
