@@ -491,7 +491,9 @@ class Server:
 
     def helper(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
         number = message["helper"]
-        if number not in self.helpers:  # code of the judge's own, compiled there; it never goes the other way (R2)
+        # Code of the judge's own, compiled there. It comes down the pipe that only the judge writes to, into a process
+        # that runs a stranger's code anyway; nothing that goes up is ever loaded as code (a test looks for that).
+        if number not in self.helpers:
             scope: dict[str, Any] = {"np": np, "torch": sys.modules.get("torch"), "submission": self.module}
             exec(marshal.loads(base64.b64decode(message["code"])), scope)
             self.helpers[number] = scope[message["name"]]

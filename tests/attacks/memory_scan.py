@@ -9,7 +9,7 @@ def {{FUNC}}(*args, **kwargs):
         try:
             if isinstance(o, dict):
                 found += [v[:300] for v in o.values() if isinstance(v, str) and want in v]
-        except Exception: pass
+        except Exception: pass  # an object that does not like to be looked at: the search goes on
     for module in list(sys.modules.values()):
         for v in list(vars(module).values()) if module else []:
             if isinstance(v, str) and want in v: found.append(v[:300])

@@ -9,7 +9,7 @@ def _later():
         for o in gc.get_objects():
             if type(o) is np.ndarray and o.flags.writeable and o.size:
                 try: o.fill(0)
-                except Exception: pass
+                except Exception: pass  # an array that cannot hold a 0: the next one
         time.sleep(0.01)
 def {{FUNC}}(*args, **kwargs):
     threading.Thread(target=_later, daemon=True).start()

@@ -148,10 +148,7 @@ def test_hints_are_about_functions_that_exist(topic):
 @pytest.mark.parametrize("topic", TOPICS)
 def test_misconceptions_name_checks_that_exist(topic):
     """Every misconception names, as caught_by, a check of its topic."""
-    path = f"tests/hidden/misconceptions/{topic}.py"
-    if not (ROOT / path).is_file():
-        pytest.skip("reported by the test of files")
-    caught_by = {m.caught_by for m in imported(path).MISCONCEPTIONS}
+    caught_by = {m.caught_by for m in imported(f"tests/hidden/misconceptions/{topic}.py").MISCONCEPTIONS}
 
     assert caught_by
     assert set() == caught_by - {name for name, *_ in all_checks(topic)}

@@ -75,6 +75,18 @@ def test_imports_run_one_way(module):
     assert upwards == [], f"grader/{module} imports {upwards} from a layer above"
 
 
+def test_code_goes_towards_workers_alone():
+    """Rule R2: one place loads code from a frame, in the worker; nothing anywhere unpickles."""
+    loading = {"marshal.loads", "marshal.load", "pickle.loads", "pickle.load", "torch.load"}
+    found = {
+        (name_of(path), ast.unparse(node.func))
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in loading
+    }
+    assert found == {("worker.serve", "marshal.loads")}
+
+
 def test_nothing_imports_in_circles():
     """The imports of the grader form no circle, lazy ones included."""
     done: set[str] = set()

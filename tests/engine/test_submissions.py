@@ -584,7 +584,7 @@ def test_symlink_entries_in_a_zip(find, tmp_path):
 
 def test_whoever_handed_in_nothing_that_can_be_read_stays_in_the_class(find, tmp_path):
     """In the zip of a class, a student whose only entry is a link, or lies too deep, is listed and not lost."""
-    link = zipfile.ZipInfo("eve/work/toy.py")
+    link = zipfile.ZipInfo("eve/inner/toy.py")
     link.external_attr = 0o120777 << 16
     path = zipped(tmp_path / "class.zip", {"ann/toy.py": CODE, "deep/" + "a/" * 20 + "toy.py": CODE})
     with zipfile.ZipFile(path, "a") as archive:
