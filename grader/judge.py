@@ -253,20 +253,8 @@ class Judge:
         followed: Followed | None = None,
         diagnose: bool = True,
     ) -> CheckResult:
-        if outcome.verdict is Verdict.PASS:
-            self.passed[item] = self.passed.get(item) or self._result(item, outcome, source, 0.0, None, False)
+        if outcome.verdict is Verdict.PASS and item in self.passed:
             return replace(self.passed[item], seconds=seconds)
-        return self._result(item, outcome, source, seconds, followed, diagnose)
-
-    def _result(
-        self,
-        item: pytest.Item,
-        outcome: Outcome,
-        source: Source,
-        seconds: float,
-        followed: Followed | None,
-        diagnose: bool,
-    ) -> CheckResult:
         check, visibility = plugin.check_of(item), plugin.visibility_of(item)
         assert check is not None
         topic, policy = self.course.topic(plugin.topic_of(item)), self.course.policy
@@ -276,7 +264,7 @@ class Judge:
         diagnose = diagnose and outcome.failure is not None and policy.feedback != "verdicts"
         found = self._diagnosis(item, outcome, followed) if diagnose else None
         hints = self._hints(item) if outcome.verdict in FOLLOWED and not given and not outcome.loading else ()
-        return CheckResult(
+        told = CheckResult(
             id=plugin.check_id(item),
             function=check.function,
             title=plugin.title_of(item),
@@ -290,6 +278,9 @@ class Judge:
             follow_through=given,
             seconds=seconds,
         )
+        if outcome.verdict is Verdict.PASS:
+            self.passed[item] = told
+        return told
 
     # jobs
 
