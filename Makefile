@@ -28,7 +28,7 @@ lint: .venv/.dev
 	$(BIN)/mypy
 
 stubs: .venv/.installed
-	$(BIN)/python -m grader.stubs
+	$(BIN)/python -m grader.course.stubs
 
 .venv/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

@@ -32,9 +32,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from grader.course import load_course
-from grader.engine import Engine, ForkEngine, make_engine
-from grader.grading import Job, grade_jobs
-from grader.plan import Plan
+from grader.grading.engine import Engine, ForkEngine, make_engine
+from grader.grading.pool import Job, grade_jobs
+from grader.jobs import Plan
 from grader.submissions import find_submissions
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from grader.course import load_course
-from grader.engine import make_engine
-from grader.grading import grade_many
+from grader.grading.engine import make_engine
+from grader.grading.pool import grade_many
 from grader.submissions import find_submissions
 
 ROOT = Path(__file__).resolve().parents[1]

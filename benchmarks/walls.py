@@ -18,7 +18,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # before numpy: a child of a process with several threads would hang
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
-from grader.worker import preload, sandbox  # noqa: E402
+from grader.worker import preload  # noqa: E402
+from grader.worker.walls import sandbox  # noqa: E402
 
 MEMORY, CPU_SECONDS = 1 << 30, 60
 LIMIT = 1.5  # a ready worker with all walls may take this many times a bare fork

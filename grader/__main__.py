@@ -6,7 +6,7 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
-from grader.cli import main  # noqa: E402
+from grader.cli.main import main  # noqa: E402
 
 if __name__ == "__main__":
     main()

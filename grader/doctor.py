@@ -7,7 +7,6 @@ What can be seen from outside (a file, a connection) is looked at from outside. 
 from __future__ import annotations
 
 import inspect
-import json
 import os
 import socket
 import subprocess
@@ -15,21 +14,21 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
-from grader.engine import _Process, can_fork, weakest_level
-from grader.errors import CourseError, GraderError
-from grader.session import Session, StudentError, WorkerDied
-from grader.worker import preload, sandbox
-from grader.workers import ForkLauncher, WorkerLimits
+from grader.errors import CourseError
+from grader.remote.connection import WorkerDied
+from grader.remote.forking import ForkLauncher
+from grader.remote.limits import WorkerLimits
+from grader.remote.processes import WarmProcess, weakest_level
+from grader.remote.session import Session, StudentError
+from grader.worker import preload
+from grader.worker.walls import sandbox
 
 MEMORY, CPU_SECONDS = 256 << 20, 20
 SAFE_LEVELS = ("strong", "sealed")
-EXIT_HELD, EXIT_OPEN = 0, 1
 Places = dict[str, Any]
 
 
@@ -101,7 +100,6 @@ def starts_a_process(places: Places) -> str:
 
 
 def runs_a_program(places: Places) -> str:
-    import subprocess
 
     try:
         subprocess.run([places["program"], "-c", "0"], check=False)
@@ -255,7 +253,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Examination:
     level: str
     walls: dict[str, str]
     findings: tuple[Finding, ...]
@@ -268,18 +266,16 @@ class Diagnosis:
         return list(dict.fromkeys(f.wall for f in self.findings if not f.held))
 
 
-def examine(without: frozenset[str] = frozenset()) -> Diagnosis:
+def examine(without: frozenset[str] = frozenset()) -> Examination:
     """Raise the walls around a throw-away child for each probe; `without` takes walls away, for tests alone."""
     if not hasattr(os, "fork"):
-        return Diagnosis(weakest_level(), {name: "OPEN" for name in HELP}, ())
-    walls = sandbox.prepare(
-        preload.readable_roots("numpy"), listable=preload.listable_folders(), without=without
-    )
+        return Examination(weakest_level(), {name: "OPEN" for name in HELP}, ())
+    walls = sandbox.prepare(preload.readable_roots("numpy"), listable=preload.listable_folders(), without=without)
     with outside() as things:
         told = {probe: _in_child(probe, walls, things.places) for probe in PROBES}
         reached = things.reached()
     findings = tuple(_finding(probe, text, reached) for probe, text in told.items())
-    return Diagnosis(walls.level, walls.describe(), findings)
+    return Examination(walls.level, walls.describe(), findings)
 
 
 def _finding(probe: Probe, got: str, reached: list[str]) -> Finding:
@@ -320,22 +316,22 @@ def _become_probe(probe: Probe, walls: sandbox.Walls, places: Places, writer: in
 # ---- the same as a submission --------------------------------------------------------------------------------------
 
 
-def examine_worker(kind: str, without: tuple[str, ...] = ()) -> Diagnosis:
+def examine_worker(kind: str, without: tuple[str, ...] = ()) -> Examination:
     """The probes as a submission in a real worker, over the wire, walls and judge's watch and all."""
     command = [sys.executable, "-I", "-B", "-m", "grader.worker.zygote", kind]
-    zygote = _Process(lambda fd: [*command, str(fd), *without])
+    zygote = WarmProcess(lambda fd: [*command, str(fd), *without])
     try:
         zygote.wait_ready()
         with outside() as things:
             things.places["grader"] = zygote.process.pid
             told = {probe: _as_submission(probe, zygote, things.places) for probe in PROBES}
             findings = tuple(_finding(probe, text, things.reached()) for probe, text in told.items())
-        return Diagnosis(zygote.ready["level"], zygote.ready["walls"], findings)
+        return Examination(zygote.ready["level"], zygote.ready["walls"], findings)
     finally:
         zygote.close()
 
 
-def _as_submission(probe: Probe, zygote: _Process, places: Places) -> str:
+def _as_submission(probe: Probe, zygote: WarmProcess, places: Places) -> str:
     source = "from typing import Any\nPlaces = dict\n" + inspect.getsource(probe.try_it)
     with zygote.client() as link:
         worker = ForkLauncher(link).start(WorkerLimits(MEMORY, CPU_SECONDS, 1 << 16))
@@ -350,59 +346,3 @@ def _as_submission(probe: Probe, zygote: _Process, places: Places) -> str:
             return f"the probe failed: {error.type_name}: {error}"
         finally:
             worker.close()
-
-
-# ---- the command ---------------------------------------------------------------------------------------------------
-
-
-def run(as_json: bool = False) -> int:
-    """`grade doctor`: prove the walls; 0 if all hold."""
-    return _tell(examine(), as_json)
-
-
-def attack(as_json: bool = False) -> int:
-    """`grade doctor --attack`: the corpus where a checkout is at hand, the probes as submissions elsewhere."""
-    corpus = Path(__file__).parents[1] / "tests" / "engine" / "test_attacks.py"
-    if corpus.is_file() and not as_json:
-        return _corpus(corpus)
-    if not can_fork():
-        raise GraderError("workers cannot be forked here", help="grade on Linux: WSL2 or a container will do")
-    kinds = preload.KINDS[:1] if as_json else preload.KINDS  # one document
-    return max(_tell(examine_worker(kind), as_json, f"{kind} workers, ") for kind in kinds)
-
-
-def _corpus(tests: Path) -> int:
-    """Each hostile submission through the whole pipeline, between two good ones."""
-    click.echo(f"grading the submissions of {tests.parents[1] / 'attacks'}: this takes some minutes", err=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-k", "gains_nothing", "-m", "slow or not slow", str(tests)]
-    return EXIT_HELD if subprocess.run(command, cwd=tests.parents[2], check=False).returncode == 0 else EXIT_OPEN
-
-
-def _tell(found: Diagnosis, as_json: bool, title: str = "") -> int:
-    if as_json:
-        click.echo(json.dumps(asdict(found) | {"safe": found.safe, "help": _advice(found)}, indent=1))
-    else:
-        for line in _lines(found, title):
-            click.echo(line)
-    return EXIT_HELD if found.safe else EXIT_OPEN
-
-
-def _lines(found: Diagnosis, title: str) -> Iterator[str]:
-    yield f"{title}sandbox: {found.level.upper()}"
-    for wall, how in found.walls.items():
-        yield f"  {wall:<10} {how}"
-        for finding in (f for f in found.findings if f.wall == wall):
-            yield f"  {'':<10} {'proved:' if finding.held else 'OPEN:  '} {finding.proof}"
-    yield from (f"help: {line}" for line in _advice(found))
-
-
-def _advice(found: Diagnosis) -> list[str]:
-    """What to do next, once each."""
-    advice = []
-    if found.level not in SAFE_LEVELS and not sys.platform.startswith("linux"):
-        advice.append("grade on Linux: WSL2 or a container will do; here hidden checks need --i-trust-these-students")
-    elif found.level == "sealed":
-        advice.append("sealed: nothing is left open, but what a submission imports late is not found; " + HELP["files"])
-    if found.walls.get("identity", "").startswith("user 0"):
-        advice.append(HELP["identity"])
-    return list(dict.fromkeys([*advice, *(HELP[wall] for wall in found.open_walls())]))

@@ -10,24 +10,63 @@ SCHEMA_VERSION = 1
 
 
 class Verdict(StrEnum):
-    """How a check ended."""
+    """How a check ended; what else is to be known of a verdict are attributes of it.
 
-    PASS = "pass"
-    WRONG = "wrong"
-    ERROR = "error"
-    MISSING = "missing"
-    TIMEOUT = "timeout"
-    MEMORY = "memory"
-    CRASH = "crash"
-    FORBIDDEN = "forbidden"
-    VIOLATION = "violation"
-    SKIPPED = "skipped"
-    GRADER_FAULT = "grader_fault"
+    `mark` is its word in the summary, `colour` that word's colour there, `words` what a hidden check says where it
+    has no words of its own: without exit codes, sizes or signals, which a submission could choose by its inputs.
+    """
+
+    mark: str
+    colour: str
+    words: str
+
+    def __new__(cls, value: str, mark: str = "", colour: str = "", words: str = "") -> Verdict:
+        verdict = str.__new__(cls, value)
+        verdict._value_ = value
+        verdict.mark, verdict.colour, verdict.words = mark, colour, words
+        return verdict
+
+    PASS = "pass", "ok", "green", "the check passed"
+    WRONG = "wrong", "wrong", "red", "the value is not right"
+    ERROR = "error", "error", "red", "an error was raised"
+    MISSING = "missing", "missing", "yellow", "it is not written yet"
+    TIMEOUT = "timeout", "timeout", "red", "ran into its time limit"
+    MEMORY = "memory", "memory", "red", "ran into its memory limit"
+    CRASH = "crash", "crash", "red", "the process ended before it returned a value"
+    FORBIDDEN = "forbidden", "forbidden", "red", "something that this topic does not allow was used"
+    VIOLATION = "violation", "violation", "red", "wrote to the grader's channel, or printed or called back far too much"
+    SKIPPED = "skipped", "skipped", "yellow", "it is not run here"
+    GRADER_FAULT = "grader_fault", "NOT GRADED", "magenta", "the check itself is faulty"
 
     @property
     def died(self) -> bool:
         """Whether the worker is gone after this verdict."""
         return self in (Verdict.TIMEOUT, Verdict.MEMORY, Verdict.CRASH, Verdict.VIOLATION)
+
+    @property
+    def rerun(self) -> bool:
+        """Whether such an end in a used worker is tried again, alone in a fresh one, before it counts."""
+        return self in (Verdict.WRONG, Verdict.ERROR, Verdict.CRASH)
+
+    @property
+    def followed(self) -> bool:
+        """Whether it may be an earlier function's doing."""
+        return self in (Verdict.WRONG, Verdict.ERROR)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether a misconception that fails in the same way may explain it."""
+        return self in (Verdict.WRONG, Verdict.ERROR)
+
+    @property
+    def worth_a_look(self) -> bool:
+        """Whether a person should look at the submission."""
+        return self in (Verdict.CRASH, Verdict.VIOLATION, Verdict.FORBIDDEN, Verdict.MEMORY, Verdict.GRADER_FAULT)
+
+    @property
+    def to_mend(self) -> bool:
+        """Whether it is something that the student wrote and has to mend."""
+        return self not in (Verdict.PASS, Verdict.MISSING, Verdict.SKIPPED, Verdict.GRADER_FAULT)
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,3 @@
 """Checks run under plain pytest with the fixtures of the judge."""
 
-pytest_plugins = ["grader.plugin"]
+pytest_plugins = ["grader.judge.plugin"]

@@ -15,15 +15,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from grader.course import Course
+from grader.course.stubs import BEGIN, END
 from grader.errors import UsageError
-from grader.notebooks import build, reading
+from grader.notebooks import build
 from grader.notebooks.groups import Group, grouped
 from grader.notebooks.showing import Place, html_of
-from grader.notebooks.sifting import Sifted
 from grader.results import TopicResult
-from grader.stubs import BEGIN, END
 from grader.submissions import STAMP, Submission
-from grader.trees import read_regular
+from grader.submissions import ipynb as reading
+from grader.submissions.sifting import Sifted
+from grader.submissions.trees import read_regular
 
 Cell = dict[str, Any]
 

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from grader.course import Course, Topic
-from grader.engine import make_engine
+from grader.course.stubs import BEGIN, END
 from grader.errors import CourseError, GraderFault, UsageError
-from grader.grading import grade_many
-from grader.notebooks import bundle, reading
+from grader.grading.engine import make_engine
+from grader.grading.pool import grade_many
+from grader.notebooks import bundle
 from grader.notebooks.groups import Group, grouped
 from grader.results import CheckResult, TopicResult
-from grader.stubs import BEGIN, END
 from grader.submissions import Submission
+from grader.submissions import ipynb as reading
 
 HEADER = "module-imports"
 CONFIG = "nbgrader_config.py"
@@ -36,7 +37,7 @@ Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True)
-class Unit:
+class Exercise:
     """A function or class to write, with the reference between nbgrader's markers."""
 
     name: str
@@ -48,7 +49,7 @@ class Parts:
     """A solution taken apart: what comes before the first unit, and the units."""
 
     header: str
-    units: tuple[Unit, ...]
+    units: tuple[Exercise, ...]
 
 
 @dataclass
@@ -92,7 +93,7 @@ def take_apart(source: str, where: str) -> Parts:
     merged = []
     for name, text in units.items():
         own = [h for h in helpers if owners[id(h)] == name]
-        merged.append(Unit(name, _with_helpers(text, own, f"{where}: {name}")))
+        merged.append(Exercise(name, _with_helpers(text, own, f"{where}: {name}")))
     return Parts("\n".join(header), tuple(merged))
 
 
@@ -184,7 +185,7 @@ def _sections(text: str) -> list[str]:
     return ["\n".join(part) for part in parts if any(part)]
 
 
-def _unit_cells(unit: Unit, groups: list[Group]) -> list[Cell]:
+def _unit_cells(unit: Exercise, groups: list[Group]) -> list[Cell]:
     points = sum(g.max_points for g in groups)
     cells = [_markdown(f"about-{unit.name}", f"## `{unit.name}` ({points:g} points)")]
     cells.append(_code(unit.name, unit.source, solution=True))

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from grader.notebooks.groups import Group, GroupId, grouped, parse_id
-from grader.notebooks.reading import HANDED_OUT
 from grader.notebooks.showing import html_of
-from grader.notebooks.sifting import Sifted
 from grader.results import CheckResult
+from grader.submissions.ipynb import HANDED_OUT
+from grader.submissions.sifting import Sifted
 
 COURSE = "GRADER_COURSE"  # the course with hidden checks; nbgrader_config.py sets it on the instructor's machine
 MAGIC_HELP = "%%check TOPIC or %%check TOPIC::FUNCTION"
@@ -215,7 +215,7 @@ def _magic(line: str, cell: str) -> None:
 
 
 def _defined(cell: str) -> list[str]:
-    from grader.stubs import names_of
+    from grader.course.stubs import names_of
 
     return sorted(names_of(cell), key=cell.find)
 

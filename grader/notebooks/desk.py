@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from grader.course import Course, load_course
-from grader.engine import Engine, JudgeChannel, JudgeDied, make_engine
+from grader.course.stubs import names_of
 from grader.errors import GraderError, GraderFault
-from grader.grading import ATTEMPTS, Job
+from grader.grading.engine import Engine, JudgeChannel, JudgeDied, make_engine
+from grader.grading.pool import ATTEMPTS, Job
 from grader.notebooks import bundle
-from grader.notebooks.reading import HANDED_OUT
-from grader.notebooks.sifting import Sifted, sift
 from grader.results import CheckResult
-from grader.stubs import names_of
 from grader.submissions import Submission, SubmittedFile
+from grader.submissions.ipynb import HANDED_OUT
+from grader.submissions.sifting import Sifted, sift
 
 MAX_ANSWERS = 64  # remembered, by source and unit
 

@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -19,22 +19,21 @@ from typing import TYPE_CHECKING, Any
 
 from grader.course import Course
 from grader.errors import GraderError, UsageError
+from grader.grading.scoring import late_days_after, penalty_share
 from grader.notebooks import autograded
 from grader.notebooks.groups import Group, grouped
 from grader.notebooks.showing import text_of
-from grader.notebooks.sifting import Sifted
-from grader.results import Report, SubmissionResult, TopicResult, Verdict
-from grader.scoring import late_days_after, penalty_share
+from grader.results import Report, SubmissionResult, TopicResult
 from grader.submissions import Submission
-from grader.terminal import say
+from grader.submissions.sifting import Sifted
 from grader.text import printable
 
 if TYPE_CHECKING:
     from nbgrader.api import Gradebook
 
 FILE = "gradebook.db"
-WORTH_A_LOOK = (Verdict.CRASH, Verdict.VIOLATION, Verdict.FORBIDDEN, Verdict.MEMORY, Verdict.GRADER_FAULT)
 OURS = ("-public", "-hidden")
+Tell = Callable[[str], object]
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -154,22 +153,24 @@ class _Entry:
         return Sifted("", (), self.submission.files[self.topic].cells).place(line)
 
 
-def write(path: Path, course: Course, submissions: list[Submission], report: Report) -> bool:
+def write(
+    path: Path, course: Course, submissions: list[Submission], report: Report, tell: Tell = lambda text: None
+) -> bool:
     """Write the marks of a run, and the graded notebooks for formgrader and feedback.
 
-    Returns whether every notebook was written; one that was not is told of and holds up no other. Raises `UsageError`
-    where there is no gradebook to write to.
+    Returns whether every notebook was written; one that was not is told of, a line to `tell`, and holds up no other.
+    Raises `UsageError` where there is no gradebook to write to.
     """
     entries = _entries(submissions, report.submissions)
     shelf = autograded.Shelf(path.parent, course)
     with opened(path) as gradebook:
         writer = _Writer(gradebook, course)
-        written = sum(_written(writer, shelf, entry) for entry in entries)
-    say(f"wrote {written} of {len(entries)} notebook(s) to {path}")
+        written = sum(_written(writer, shelf, entry, tell) for entry in entries)
+    tell(f"wrote {written} of {len(entries)} notebook(s) to {path}")
     return written == len(entries)
 
 
-def _written(writer: _Writer, shelf: autograded.Shelf, entry: _Entry) -> bool:
+def _written(writer: _Writer, shelf: autograded.Shelf, entry: _Entry, tell: Tell) -> bool:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
@@ -178,7 +179,7 @@ def _written(writer: _Writer, shelf: autograded.Shelf, entry: _Entry) -> bool:
     except (GraderError, ValueError, SQLAlchemyError) as error:  # nbgrader's own errors are ValueErrors
         writer.gradebook.db.rollback()
         help = f" ({error.help})" if isinstance(error, GraderError) and error.help else ""
-        say(f"warning: not in the gradebook: {printable(entry.submission.student)}: {printable(str(error))}{help}")
+        tell(f"warning: not in the gradebook: {printable(entry.submission.student)}: {printable(str(error))}{help}")
         return False
     return True
 
@@ -323,4 +324,4 @@ class _Writer:
 
 def _is_odd(entry: _Entry) -> bool:
     """Whether a person should look at the notebook."""
-    return bool(entry.notes) or any(c.verdict in WORTH_A_LOOK for c in entry.result.checks)
+    return bool(entry.notes) or any(c.verdict.worth_a_look for c in entry.result.checks)

@@ -8,7 +8,7 @@ from pathlib import Path
 from nbgrader.plugins import LateSubmissionPlugin
 
 from grader.course import load_course
-from grader.scoring import DAY, late_days_after, penalty_share
+from grader.grading.scoring import DAY, late_days_after, penalty_share
 
 
 class CoursePolicy(LateSubmissionPlugin):  # type: ignore[misc]  # nbgrader has no types

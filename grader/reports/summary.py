@@ -12,12 +12,6 @@ from grader.text import printable, words_of
 HINT = "hint: "  # how a line of a message begins that is the same for all checks of a function
 MAX_LINES = 3000  # characters of a message of several lines, each of which is bounded
 Paint = Callable[[str, str], str]  # (text, colour) -> text
-MARKS = {
-    Verdict.PASS: "ok", Verdict.WRONG: "wrong", Verdict.ERROR: "error", Verdict.MISSING: "missing",
-    Verdict.TIMEOUT: "timeout", Verdict.MEMORY: "memory", Verdict.CRASH: "crash", Verdict.FORBIDDEN: "forbidden",
-    Verdict.VIOLATION: "violation", Verdict.SKIPPED: "skipped", Verdict.GRADER_FAULT: "NOT GRADED",
-}  # fmt: skip
-COLOURS = {Verdict.PASS: "green", Verdict.MISSING: "yellow", Verdict.SKIPPED: "yellow", Verdict.GRADER_FAULT: "magenta"}
 
 
 def points(value: float) -> str:
@@ -60,7 +54,7 @@ def _class_line(result: SubmissionResult, width: int, paint: Paint) -> str:
     late = f"  {result.late_days} d late (-{points(result.penalty)})" if result.late_days else ""
     absent = [t for t in result.topics if t.file is None and not t.faults]
     counts = Counter(c.verdict for t in result.topics if t not in absent for c in t.checks)
-    words = [f"{n} {MARKS[v]}" for v, n in counts.items() if v is not Verdict.PASS]
+    words = [f"{n} {v.mark}" for v, n in counts.items() if v is not Verdict.PASS]
     missed = [t.topic for t in result.topics if t.capstone and not t.capstone.reached]
     words += [f"capstone not reached: {', '.join(missed)}"] if missed else []
     words += [f"{len(absent)} of {len(result.topics)} topics not handed in"] if absent else []
@@ -141,7 +135,7 @@ def _group(group: list[CheckResult], paint: Paint, told: set[str]) -> Iterator[s
 
 def _check(check: CheckResult, paint: Paint, told: set[str]) -> Iterator[str]:
     """A check with what is known of it; a hint is `told` once a topic."""
-    mark = paint(f"{MARKS[check.verdict]:<9}", COLOURS.get(check.verdict, "red"))
+    mark = paint(f"{check.verdict.mark:<9}", check.verdict.colour)
     value = f"  ({points(check.points or 0)}/{points(check.max_points or 0)})" if check.max_points is not None else ""
     yield f"  {mark}{check.function}: {check.title}{value}"
     for line in [*words_of(check.advice or "").splitlines(), *words_of(check.message, MAX_LINES).splitlines()]:
@@ -154,8 +148,7 @@ def _check(check: CheckResult, paint: Paint, told: set[str]) -> Iterator[str]:
 def _next_step(result: SubmissionResult, paint: Paint) -> Iterator[str]:
     """The first thing to mend, in the order of the course: what is wrong before what is missing."""
     checks = [c for t in result.topics if t.file is not None for c in t.checks]
-    passed_over = (Verdict.PASS, Verdict.MISSING, Verdict.SKIPPED, Verdict.GRADER_FAULT)
-    wrong = [c for c in checks if c.verdict not in passed_over]
+    wrong = [c for c in checks if c.verdict.to_mend]
     own = [c for c in wrong if not c.follow_through]  # what is right given earlier functions mends itself
     todo = own or wrong or [c for c in checks if c.verdict is Verdict.MISSING]
     if todo:

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from grader import wire
-from grader.worker.serve import Server
+from grader.worker.server import Server
 
 FIRST = 1 << 16  # most requests are small, and a read sets aside as much memory as it asks for
 

@@ -42,8 +42,9 @@ def end_with_judge(request: int) -> int:
 
 def main() -> None:
     request, reply = claim_pipes()
-    from grader.worker import preload, sandbox
+    from grader.worker import preload
     from grader.worker.pipes import open_streams, run
+    from grader.worker.walls import sandbox
 
     preload.warm(sys.argv[1])
     preload.cut_path(sys.argv[1])

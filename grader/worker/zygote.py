@@ -19,8 +19,9 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from grader.worker import preload, sandbox
+from grader.worker import preload
 from grader.worker.pipes import open_streams, run
+from grader.worker.walls import sandbox
 
 PACKET = 1 << 16
 

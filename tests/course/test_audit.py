@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from grader.audit.equivalents import load_equivalents, prove
+from grader.audit.rules import TopicAudit, collect
 from grader.course import load_course
-from grader.engine import make_engine
-from grader.equivalents import load_equivalents, prove
-from grader.rules import TopicAudit, collect
+from grader.grading.engine import make_engine
 
 COURSE = load_course(Path(__file__).parents[2] / "course.yml")
 NAMES = [topic.name for topic in COURSE.topics]
@@ -56,7 +56,7 @@ def test_equivalents_answer_like_the_reference(audit, name):
     listed = {entry.key for entry in load_equivalents(COURSE, name)}
     for mutant in audit.mutants:
         if mutant.key in listed:
-            proof = prove(audit.judge, audit.topic, audit.reference, mutant)
+            proof = prove(audit.explainer, audit.topic, audit.reference, mutant)
             assert proof.holds, (mutant.label, proof)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from grader.course import load_course
-from grader.stubs import derive_stub
+from grader.course.stubs import derive_stub
 
 ROOT = Path(__file__).parents[2]
 TOPICS = [t.name for t in load_course(ROOT / "course.yml").topics]

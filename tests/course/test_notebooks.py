@@ -11,8 +11,8 @@ import nbformat
 import pytest
 
 from grader.course import load_course
+from grader.course.stubs import names_of
 from grader.notebooks import build
-from grader.stubs import names_of
 
 ROOT = Path(__file__).parents[2]
 COURSE = load_course(ROOT / "course.yml")

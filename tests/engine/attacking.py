@@ -21,8 +21,8 @@ from typing import Any
 import yaml
 
 from grader.course import load_course
-from grader.engine import Engine, ForkEngine, JudgeChannel
-from grader.grading import grade_many
+from grader.grading.engine import Engine, ForkEngine, JudgeChannel
+from grader.grading.pool import grade_many
 from grader.results import SubmissionResult
 from grader.submissions import Submission, SubmittedFile
 

@@ -12,8 +12,8 @@ import pytest
 from toys import TOY, submission_of
 
 from grader.course import Course, load_course
-from grader.engine import Engine, make_engine
-from grader.grading import grade_many
+from grader.grading.engine import Engine, make_engine
+from grader.grading.pool import grade_many
 from grader.results import SubmissionResult, TopicResult
 
 

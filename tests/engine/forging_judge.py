@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from in_memory_judge import InMemoryLauncher
 
-from grader import judge
-from grader.worker.serve import Server
+from grader.judge import bench
+from grader.judge import process as judge
+from grader.worker.server import Server
 
 CLEAN = {"changed": [], "aliases": [], "global_random": False}
 honest = Server.call
@@ -56,8 +57,8 @@ def is_reported(message: dict[str, Any]) -> bool:
 
 
 if __name__ == "__main__":
-    from grader.worker import serve
+    from grader.worker import server as serve
 
     serve.ACTIONS["call"] = {"forge": forge, "raise": fail}[sys.argv[1]]
-    judge.SpawnLauncher = InMemoryLauncher  # type: ignore[assignment, misc]
+    bench.SpawnLauncher = InMemoryLauncher  # type: ignore[assignment, misc]
     sys.exit(judge.main(sys.argv[2:]))

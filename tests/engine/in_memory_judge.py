@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from grader import judge
-from grader.inmemory import InMemoryConnection
-from grader.workers import Output, WorkerLimits
+from grader.judge import bench
+from grader.judge import process as judge
+from grader.remote.inmemory import InMemoryConnection
+from grader.remote.limits import Output, WorkerLimits
 
 
 class InMemoryWorker(InMemoryConnection):
@@ -37,5 +38,5 @@ class InMemoryLauncher:
 
 
 if __name__ == "__main__":
-    judge.SpawnLauncher = InMemoryLauncher  # type: ignore[assignment, misc]
+    bench.SpawnLauncher = InMemoryLauncher  # type: ignore[assignment, misc]
     sys.exit(judge.main(sys.argv[1:]))

@@ -14,8 +14,8 @@ from toys import ROOT, TOY
 from grader.course import load_course
 from grader.notebooks.autograded import released
 from grader.notebooks.build import notebook_of
-from grader.notebooks.reading import id_of, marks_of, text_of
 from grader.results import CheckResult, Verdict
+from grader.submissions.ipynb import id_of, marks_of, text_of
 
 BIN = Path(sys.executable).parent
 SOLUTION = (TOY / "solutions" / "toy.py").read_text()

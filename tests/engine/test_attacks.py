@@ -37,8 +37,8 @@ from attacking import (
 )
 from readable_python import python_for_all
 
-from grader.engine import can_fork
 from grader.environment import clean_environment
+from grader.remote.processes import can_fork
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="needs forked workers")
 ATTACKS = {a.name: a for a in all_attacks()}
@@ -279,7 +279,8 @@ def expect_all_held(field: Field, wrap=lambda c: c, python: str = sys.executable
 
 @pytest.fixture
 def strong() -> None:
-    from grader.worker import preload, sandbox
+    from grader.worker import preload
+    from grader.worker.walls import sandbox
 
     if sandbox.prepare(preload.readable_roots("numpy")).level != "strong":
         pytest.skip("needs a kernel that offers the level strong")
@@ -301,7 +302,7 @@ def test_all_attackers_in_one_class(battlefield: Field) -> None:
 OUTER = """
 import runpy, sys
 sys.argv = sys.argv[1:]
-from grader.worker import kernel, seccomp
+from grader.worker.walls import kernel, seccomp
 N = kernel.NUMBERS
 names = "unshare setns mount umount2 pivot_root keyctl add_key request_key bpf perf_event_open userfaultfd".split()
 steps = [(seccomp.LOAD, 0, 0, 0)]

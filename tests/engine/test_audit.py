@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from grader import audit as command
+from grader.audit.equivalents import load_equivalents, prove
+from grader.audit.mutants import mutants
+from grader.audit.rules import TopicAudit, collect
+from grader.cli import audit as command
 from grader.course import load_course
-from grader.engine import make_engine
-from grader.equivalents import load_equivalents, prove
+from grader.course.stubs import derive_stub
 from grader.errors import CourseError
-from grader.mutants import mutants
-from grader.rules import TopicAudit, collect
-from grader.stubs import derive_stub
+from grader.grading.engine import make_engine
 
 SOLUTION = '''
 """Two small functions."""
@@ -291,9 +291,9 @@ def test_an_equivalent_is_listed_with_its_proof(audit):
 
     (entry,) = load_equivalents(tiny.course, "tiny")
     mutant = next(m for m in tiny.mutants if m.key == entry.key)
-    assert prove(tiny.judge, tiny.topic, tiny.reference, mutant).holds
+    assert prove(tiny.explainer, tiny.topic, tiny.reference, mutant).holds
     wrong = next(m for m in tiny.mutants if m.change == "(x * x).mean() -> (x * x).sum()")
-    assert prove(tiny.judge, tiny.topic, tiny.reference, wrong).differed == "test_power"
+    assert prove(tiny.explainer, tiny.topic, tiny.reference, wrong).differed == "test_power"
 
 
 def test_an_entry_that_can_be_killed_or_found_nowhere_is_refused(audit):

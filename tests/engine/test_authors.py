@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from toys import ROOT, TOY
 
-from grader import plugin
 from grader.checks import Misconception, operations
-from grader.inmemory import in_memory_session
-from grader.remote import Submission
+from grader.judge import items, loading
+from grader.remote.inmemory import in_memory_session
+from grader.remote.proxy import RemoteModule
 
 pytest_plugins = ["pytester"]
 BARE = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
-CONFTEST = 'pytest_plugins = ["grader.plugin"]\n'
+CONFTEST = 'pytest_plugins = ["grader.judge.plugin"]\n'
 COURSE = """format: 1
 title: Two sums
 seed: {seed}
@@ -181,11 +181,11 @@ def test_a_missing_reference_is_told(course):
 
 def test_the_generator_depends_on_the_seed_and_the_check_alone():
     """The same inputs in any order, process and place; others for another check or another seed."""
-    first = plugin.seeded(7, "toy::test_a").random(4)
+    first = items.seeded(7, "toy::test_a").random(4)
 
-    np.testing.assert_array_equal(first, plugin.seeded(7, "toy::test_a").random(4))
+    np.testing.assert_array_equal(first, items.seeded(7, "toy::test_a").random(4))
     assert not np.isin(
-        first, np.r_[plugin.seeded(8, "toy::test_a").random(4), plugin.seeded(7, "toy::test_b").random(4)]
+        first, np.r_[items.seeded(8, "toy::test_a").random(4), items.seeded(7, "toy::test_b").random(4)]
     ).any()
     np.testing.assert_allclose(first, [0.31460402, 0.90242962, 0.93184683, 0.56035405], atol=1e-8)
 
@@ -229,10 +229,10 @@ def test_draws_do_not_depend_on_order_or_selection(course):
 def test_checks_of_the_toy_course_are_collected_as_checks():
     """Ids, topics, visibilities and titles of checks come from their files and docstrings."""
     script = (
-        "import pytest\nfrom grader import plugin\n"
+        "import pytest\nfrom grader.judge import items\n"
         "class P:\n    def pytest_collection_finish(self, session):\n"
-        "        for i in session.items: print('ITEM', plugin.check_id(i), plugin.visibility_of(i), plugin.check_of(i).points, plugin.title_of(i))\n"
-        f"pytest.main(['--co', '-q', '--noconftest', '-p', 'grader.plugin', '--import-mode=importlib', '-c', '/dev/null', '--rootdir', {str(TOY)!r}, "
+        "        for i in session.items: print('ITEM', items.check_id(i), items.visibility_of(i), items.check_of(i).points, items.title_of(i))\n"
+        f"pytest.main(['--co', '-q', '--noconftest', '-p', 'grader.judge.plugin', '--import-mode=importlib', '-c', '/dev/null', '--rootdir', {str(TOY)!r}, "
         f"'-p', 'no:cacheprovider', {str(TOY / 'tests')!r}], plugins=[P()])\n"
     )
     done = subprocess.run(
@@ -242,22 +242,22 @@ def test_checks_of_the_toy_course_are_collected_as_checks():
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    items = [line.removeprefix("ITEM ") for line in done.stdout.splitlines() if line.startswith("ITEM")]
+    told = [line.removeprefix("ITEM ") for line in done.stdout.splitlines() if line.startswith("ITEM")]
 
-    assert "toy::test_double_marker hidden 20 Large arrays are doubled too." in items
-    assert "second::test_half public 100 Half is half." in items
-    assert len(items) == 7
+    assert "toy::test_double_marker hidden 20 Large arrays are doubled too." in told
+    assert "second::test_half public 100 Half is half." in told
+    assert len(told) == 7
 
 
 # --- what a misconception's factory is given -------------------------------------------------------------------------
 
 
-def with_misconception(replaces: str, factory: str) -> Submission:
+def with_misconception(replaces: str, factory: str) -> RemoteModule:
     scope: dict[str, object] = {}
     exec(factory, scope)
     session = in_memory_session({"sums.py": SOLUTION}, "sums", [], [])
-    plugin.put_in(session, Misconception("x", "X.", "test_x", (), replaces, scope["make"]))  # type: ignore[arg-type]
-    return Submission(session)
+    loading.put_in(session, Misconception("x", "X.", "test_x", (), replaces, scope["make"]))  # type: ignore[arg-type]
+    return RemoteModule(session)
 
 
 def test_a_wrapper_may_look_up_the_original_at_call_time():
@@ -289,8 +289,8 @@ def test_work_in_a_subclass_counts_as_the_submissions(tmp_path):
     scope: dict[str, object] = {}
     exec(compile((tmp_path / "wrong.py").read_text(), str(tmp_path / "wrong.py"), "exec"), scope)
     session = in_memory_session({"sums.py": SOLUTION}, "sums", [], [])
-    plugin.put_in(session, Misconception("x", "X.", "test_x", (), "Value", scope["make"]))  # type: ignore[arg-type]
-    spun = Submission(session).Value(1.0).spun
+    loading.put_in(session, Misconception("x", "X.", "test_x", (), "Value", scope["make"]))  # type: ignore[arg-type]
+    spun = RemoteModule(session).Value(1.0).spun
 
     assert operations(spun)(100).count > operations(spun)(10).count > 10
 

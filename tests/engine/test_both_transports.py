@@ -18,8 +18,9 @@ import yaml
 from toys import ROOT
 
 from grader.course import Course, load_course
-from grader.engine import can_fork, make_engine
-from grader.grading import grade_many
+from grader.grading.engine import make_engine
+from grader.grading.pool import grade_many
+from grader.remote.processes import can_fork
 from grader.submissions import Submission, SubmittedFile
 
 BREAK = '''

@@ -11,12 +11,13 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from grader import capstone_run, cli
+from grader.cli import main as cli
+from grader.cli.terminal import painter
 from grader.course import load_course
+from grader.grading import capstone as capstone_run
+from grader.grading.scoring import with_capstone
 from grader.reports import schema, summary, to_json
 from grader.results import CapstoneFigure, CapstoneResult, Report, SubmissionResult, TopicResult
-from grader.scoring import with_capstone
-from grader.terminal import painter
 
 CAPSTONE = '''
 import numpy as np

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from grader import capstone, cli
+from grader.cli import main as cli
 from grader.course import Course, load_course
 from grader.errors import UsageError
-from grader.session import EngineFault, Session, StudentError
-from grader.workers import Launcher
+from grader.judge import training as capstone
+from grader.remote.connection import EngineFault
+from grader.remote.limits import Launcher
+from grader.remote.session import Session, StudentError
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "exercises" / "data"
@@ -88,13 +90,13 @@ def reference(course: Course, topic: str) -> str:
     return course.path("solutions", f"{topic}.py").read_text(encoding="utf-8")
 
 
-def run(course: Course, launchers: dict[str, Launcher], topic: str, source: str, seed: int) -> capstone.Run:
+def run(course: Course, launchers: dict[str, Launcher], topic: str, source: str, seed: int) -> capstone.Training:
     module, entry = capstone.load_capstone(course, topic), course.topic(topic)
     data = module.make_data(seed, DATA)
     return capstone.run_once(module, entry, source, launchers[entry.kind], data)
 
 
-def figures(outcome: capstone.Run) -> list[float]:
+def figures(outcome: capstone.Training) -> list[float]:
     return [f.value for f in outcome.figures]
 
 

@@ -38,9 +38,10 @@ from grader.checks import (
     strict_floats,
     there_and_back,
 )
-from grader.inmemory import in_memory_session
-from grader.remote import Submission
-from grader.session import StudentError
+from grader.checks.comparing import observing
+from grader.remote.inmemory import in_memory_session
+from grader.remote.proxy import RemoteModule
+from grader.remote.session import StudentError
 
 
 def failure(actual: Any, expected: Any, **options: Any) -> CheckFailed:
@@ -294,9 +295,8 @@ def test_safe_words_hold_no_value(e, how):
 def seen() -> Any:
     noted: list[Seen] = []
     note = noted.append
-    checks.observers.append(note)
-    yield noted
-    checks.observers.remove(note)
+    with observing(note):
+        yield noted
 
 
 def test_observers_learn_the_margin(seen):
@@ -420,8 +420,8 @@ def fresh(x): return x * 2
 
 
 @pytest.fixture(scope="module")
-def s() -> Submission:
-    return Submission(in_memory_session({"work.py": SOURCE}, "work", ["numpy"], []))
+def s() -> RemoteModule:
+    return RemoteModule(in_memory_session({"work.py": SOURCE}, "work", ["numpy"], []))
 
 
 def test_assert_raises_accepts_the_error_and_its_relatives(s):
@@ -546,7 +546,7 @@ def test_assert_pure_returns_the_value(s):
 def test_names_in_safe_words_are_not_the_students():
     """A `_name` that a student hangs on a method cannot carry an input into a hidden check's words."""
     source = "class A:\n    def step(self, x):\n        A.step._name = repr(x); x += 1\n"
-    a = Submission(in_memory_session({"work.py": source}, "work", ["numpy"], [])).A()
+    a = RemoteModule(in_memory_session({"work.py": source}, "work", ["numpy"], [])).A()
 
     for _ in range(2):
         with pytest.raises(CheckFailed) as caught:
@@ -557,7 +557,7 @@ def test_names_in_safe_words_are_not_the_students():
 def test_tensors_are_observed_too():
     """In-place work, views and torch's global random state."""
     torch = pytest.importorskip("torch")
-    t = Submission(in_memory_session({"work.py": TORCH}, "work", ["torch"], []))
+    t = RemoteModule(in_memory_session({"work.py": TORCH}, "work", ["torch"], []))
 
     assert observe(t.writes)(torch.ones(2)).changed == ("0",)
     assert observe(t.view)(torch.ones(3)).aliases == (("result", "0"),)
@@ -674,8 +674,8 @@ def picky(x):
 
 
 @pytest.fixture
-def batched() -> Submission:
-    return Submission(in_memory_session({"work.py": BATCHED}, "work", ["numpy"], []))
+def batched() -> RemoteModule:
+    return RemoteModule(in_memory_session({"work.py": BATCHED}, "work", ["numpy"], []))
 
 
 def test_calls_in_turn_are_made_in_one_trip(batched):

@@ -365,7 +365,8 @@ def test_debug_shows_the_traceback(toy_copy, place):
 
 def test_a_mistake_of_ours_is_one_line(toy_copy, monkeypatch, capsys):
     """An error that nobody thought of is told in one line, exits with 3 and asks for --debug."""
-    from grader import cli, run
+    from grader.cli import main as cli
+    from grader.cli import run
 
     def stumble(*arguments: object) -> int:
         raise RuntimeError("odd\x1b[2J")
@@ -384,7 +385,7 @@ def test_a_mistake_of_ours_is_one_line(toy_copy, monkeypatch, capsys):
 
 def test_interrupt_between_two_students(toy_copy, monkeypatch, capsys):
     """Whenever Ctrl-C comes, at the start included, what has landed is reported and the exit code is 130."""
-    from grader import run
+    from grader.cli import run
     from grader.results import SubmissionResult
 
     def one_then_stop(*arguments: object, **more: object):
@@ -401,7 +402,7 @@ def test_interrupt_between_two_students(toy_copy, monkeypatch, capsys):
 
 def test_weak_walls_need_the_instructors_word(toy_copy, monkeypatch):
     """Where workers cannot be walled off, hidden checks are only graded with the instructor's consent."""
-    from grader import run
+    from grader.cli import run
     from grader.errors import UsageError
 
     class Weak:

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from toys import ROOT
 
-from grader import plain_yaml
-from grader.course import Course, Limits, Policy, Topic, find_course, load_course
+from grader.course import Course, Limits, Policy, Topic, find_course, load_course, plain_yaml
 from grader.errors import CourseError
 from grader.submissions import LAYOUTS
 

@@ -10,7 +10,7 @@ import pytest
 from toys import check_named, grade_course
 
 from grader.checks import Misconception, Seen
-from grader.diagnosis import Diagnoser, Failure, same
+from grader.judge.diagnosis import Diagnoser, Failure, same
 
 ENTRIES = """
 from grader.checks import misconception

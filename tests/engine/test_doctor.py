@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from grader import doctor
-from grader.cli import grade
-from grader.engine import can_fork
+from grader.cli import doctor as command
+from grader.cli.main import grade
+from grader.remote.processes import can_fork
 from grader.worker import preload
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="needs forked workers")
@@ -31,7 +32,7 @@ OPENED = {  # what is found open when walls are gone, and how it shows
 
 
 @pytest.fixture(scope="module")
-def healthy() -> doctor.Diagnosis:
+def healthy() -> doctor.Examination:
     found = doctor.examine()
     if found.level != "strong":
         pytest.skip(f"needs a kernel that offers the level strong, not {found.level}")
@@ -83,7 +84,7 @@ def test_command_says_what_holds(healthy, monkeypatch, tmp_path):
 def test_command_says_what_to_do(healthy, monkeypatch):
     """1 and a next step where something is open."""
     weak = doctor.examine(frozenset({"seccomp", "landlock", "sealing", "identity"}))
-    monkeypatch.setattr(doctor, "examine", lambda: weak)
+    monkeypatch.setattr(command, "examine", lambda: weak)
     told = CliRunner().invoke(grade, ["doctor"])
 
     assert told.exit_code == 1
@@ -100,8 +101,8 @@ def test_command_prints_one_document(healthy):
 
 def test_attack_uses_the_probes_where_there_is_no_checkout(healthy, monkeypatch, capsys):
     """An installed wheel has no corpus."""
-    monkeypatch.setattr(doctor, "__file__", str(Path("/nonexistent/grader/doctor.py")))
-    assert doctor.attack() == 0
+    monkeypatch.setattr(command, "__file__", str(Path("/nonexistent/grader/cli/doctor.py")))
+    assert command.attack() == 0
     assert [line for line in capsys.readouterr().out.splitlines() if "sandbox:" in line] == [
         "numpy workers, sandbox: STRONG", "torch workers, sandbox: STRONG",
     ]  # fmt: skip
@@ -110,6 +111,6 @@ def test_attack_uses_the_probes_where_there_is_no_checkout(healthy, monkeypatch,
 def test_attack_runs_the_corpus_in_a_checkout(monkeypatch):
     """There pytest does it, and its verdict is ours."""
     ran = []
-    monkeypatch.setattr(doctor.subprocess, "run", lambda line, **_: ran.append(line) or type("P", (), {"returncode": 1}))
-    assert doctor.attack() == 1
+    monkeypatch.setattr(command.subprocess, "run", lambda line, **_: ran.append(line) or type("P", (), {"returncode": 1}))
+    assert command.attack() == 1
     assert "test_attacks.py" in ran[0][-1]

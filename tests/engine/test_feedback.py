@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from grader.checks import CheckFailed, Seen
-from grader.diagnosis import Diagnosis, Failure
-from grader.feedback import Source, advice_for, inputs_of, message_for, stumbled_over
-from grader.inmemory import InMemoryConnection
+from grader.judge.diagnosis import Diagnosis, Failure
+from grader.judge.feedback import Source, advice_for, inputs_of, message_for, stumbled_over
+from grader.judge.verdicts import Outcome, outcome_of
+from grader.remote.inmemory import InMemoryConnection
+from grader.remote.session import Call, Session
 from grader.results import Verdict
-from grader.session import Call, Session
-from grader.verdicts import Outcome, outcome_of
 
 HINTS = ("Look there.", "Write that.", "The shape is this.")
 

@@ -13,20 +13,24 @@ import pytest
 from in_memory_judge import InMemoryLauncher, InMemoryWorker
 from toys import ROOT, check_named, submission_of, verdicts
 
-from grader import plugin
-from grader.answerer import Answerer, NotPlain, Overtaxed, fork_answerer, spawn_answerer
+from grader.audit.rules import collect, stated_losses
 from grader.course import load_course
-from grader.engine import Engine, SpawnEngine, can_fork, make_engine
-from grader.follow import GivenSession, culprits
-from grader.grading import grade_many
-from grader.inmemory import InMemoryConnection
-from grader.judge import Judge
+from grader.course.units import Unit, earlier_units, units_of
+from grader.grading.engine import Engine, SpawnEngine, make_engine
+from grader.grading.pool import grade_many
+from grader.judge import items as facts
+from grader.judge import loading
+from grader.judge.answerer import Answerer, NotPlain, Overtaxed, fork_answerer, spawn_answerer
+from grader.judge.explain import Explainer
+from grader.judge.follow import GivenSession, culprits
+from grader.judge.loading import load_fields
+from grader.judge.topic import TopicRun
+from grader.remote.connection import WorkerDied
+from grader.remote.inmemory import InMemoryConnection
+from grader.remote.limits import WorkerLimits
+from grader.remote.processes import can_fork
+from grader.remote.session import StudentError
 from grader.results import CheckResult, TopicResult, Verdict
-from grader.rules import collect, stated_losses
-from grader.session import StudentError, WorkerDied
-from grader.topic_run import TopicRun, load_fields
-from grader.units import Unit, earlier_units, units_of
-from grader.workers import WorkerLimits
 
 CHAIN = Path(__file__).parent / "chain"
 SOLUTION = CHAIN / "solutions" / "chain.py"
@@ -80,23 +84,23 @@ def in_memory(reference: types.ModuleType, fields: dict[str, object]) -> GivenSe
 
 
 @pytest.fixture
-def chain_judge() -> Judge:
+def chain_judge() -> Explainer:
     """A judge of the chain in this process, with workers and the second process in memory."""
     judge = collect(load_course(CHAIN / "course.yml"), ["chain"])
-    judge.launchers["numpy"] = InMemoryLauncher("numpy")
+    judge.bench.launchers["numpy"] = InMemoryLauncher("numpy")
 
     def answerer(topic: object) -> Answerer:
         worker = InMemoryWorker()
-        worker.server.module = judge.reference("chain")
+        worker.server.module = judge.bench.reference("chain")
         return Answerer(worker)
 
-    judge.answerer = answerer
+    judge.bench.answerer = answerer
     return judge
 
 
-def in_process(judge: Judge, source: str) -> dict[str, CheckResult]:
+def in_process(judge: Explainer, source: str) -> dict[str, CheckResult]:
     run = TopicRun(judge, judge.course.topic("chain"), source)
-    results = [CheckResult.from_dict(line["check"]) for line in run.run(judge.items["chain"]) if "check" in line]
+    results = [CheckResult.from_dict(line["check"]) for line in run.run(judge.bench.items["chain"]) if "check" in line]
     return {r.id.split("::")[1]: r for r in results}
 
 
@@ -225,8 +229,8 @@ def test_a_second_process_that_is_killed_is_replaced(chain_judge):
 def test_a_reference_with_odd_caches_costs_nobody_anything(chain_judge, capfd):
     """Where the reference returns what is not plain data, nothing is followed through, and the author hears of it."""
     odd = types.ModuleType("odd")
-    vars(odd).update(vars(chain_judge.reference("chain")), squash=lambda x: lambda: x)
-    chain_judge.references["chain"] = odd
+    vars(odd).update(vars(chain_judge.bench.reference("chain")), squash=lambda x: lambda: x)
+    chain_judge.bench.references["chain"] = odd
     result = in_process(chain_judge, REFERENCE + WRONG_SQUASH)
 
     assert "wrong" == result["test_slope_of_few"].verdict and not result["test_slope_of_few"].follow_through
@@ -359,9 +363,9 @@ def test_absurd_calls_are_a_violation_and_the_judge_lives(grade, abuse):
 
 def test_too_many_calls_are_a_violation(monkeypatch):
     """An earlier function may be asked so often within one check, as often again within the next, and no oftener."""
-    monkeypatch.setattr("grader.follow.MAX_CALLS", 50)
+    monkeypatch.setattr("grader.judge.follow.MAX_CALLS", 50)
     added = "\ndef slope(x, n):\n    return [squash(x) for _ in range(n)][-1]\n"
-    session = in_memory(plugin.load_file(SOLUTION, "chain_reference"), chain_fields(REFERENCE + added))
+    session = in_memory(loading.load_file(SOLUTION, "chain_reference"), chain_fields(REFERENCE + added))
     session.give(["squash"])
     x = np.ones(2)
 
@@ -377,7 +381,7 @@ def test_too_many_calls_are_a_violation(monkeypatch):
 def test_arguments_may_be_sixteen_times_the_largest_of_the_check(elements, fits):
     """Each array may have 16 times the bytes of the largest argument so far, and a megabyte in any case."""
     added = "\ndef slope(x, n):\n    return squash(np.ones(n))[:1] if squash(x).size else x\n"
-    session = in_memory(plugin.load_file(SOLUTION, "chain_reference"), chain_fields(REFERENCE + added))
+    session = in_memory(loading.load_file(SOLUTION, "chain_reference"), chain_fields(REFERENCE + added))
     session.give(["squash"])
     for size, largest in ((1, 1 << 17), (1 << 14, 1 << 18)):
         session.begin_check()
@@ -410,7 +414,7 @@ def answerer(request: pytest.FixtureRequest) -> Iterator[Answerer]:
     if request.param == "forked":
         if not can_fork():
             pytest.skip("needs fork")
-        made = fork_answerer(plugin.load_file(SOLUTION, "chain_reference"), limits)
+        made = fork_answerer(loading.load_file(SOLUTION, "chain_reference"), limits)
     else:
         made = spawn_answerer(SOLUTION, limits)
     made.begin(0.5, 10)
@@ -485,21 +489,21 @@ def test_culprits_are_called_functions_with_lost_points():
 
 
 @pytest.fixture(scope="module")
-def course_judge() -> Judge:
+def course_judge() -> Explainer:
     return collect(load_course(ROOT / "course.yml"), TOPICS)
 
 
-def losses_with_earlier_units_given(judge: Judge, topic: str, source: str) -> dict[str, str]:
+def losses_with_earlier_units_given(judge: Explainer, topic: str, source: str) -> dict[str, str]:
     """Checks that a submission does not pass when the units before each check's own are answered by the reference."""
-    session = in_memory(judge.reference(topic), load_fields(judge.course.topic(topic), source))
+    session = in_memory(judge.bench.reference(topic), load_fields(judge.course.topic(topic), source))
     module = session.measured.connection.server.module
     own, lost = dict(vars(module)), {}
-    for item in judge.items[topic]:
+    for item in judge.bench.items[topic]:
         vars(module).update(own)
         session.begin_check()
-        units = earlier_units(judge.units(topic), plugin.check_of(item).function)
+        units = earlier_units(judge.bench.units(topic), facts.function_of(item))
         session.give([name for unit in units for name in unit.names])
-        outcome = judge.run_item(item, session)
+        outcome = judge.run(item, session)
         if outcome.verdict is not Verdict.PASS or session.not_plain:
             lost[item.name] = f"{outcome.verdict} {outcome.text} {session.not_plain}"
     return lost
@@ -532,7 +536,7 @@ def test_right_work_with_caches_of_its_own_never_fails_by_the_swap(course_judge,
     source = (ROOT / "tests" / "hidden" / "variants" / f"{variant}.py").read_text(encoding="utf-8")
     lost = losses_with_earlier_units_given(course_judge, topic, source).keys() - stated_losses(source)
 
-    functions = {plugin.check_of(item).function for item in course_judge.items[topic] if item.name in lost}
+    functions = {facts.function_of(item) for item in course_judge.bench.items[topic] if item.name in lost}
     assert functions <= PEEKING.get(topic, set())
 
 

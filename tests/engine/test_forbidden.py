@@ -8,11 +8,11 @@ import pytest
 from walled import WalledWorkers
 
 from grader import wire
-from grader.engine import can_fork
-from grader.feedback import FORBIDDEN, Source, message_for
+from grader.judge.feedback import FORBIDDEN, Source, message_for
+from grader.judge.verdicts import outcome_of
+from grader.remote.processes import can_fork
+from grader.remote.session import WALLS, StudentError, student_error
 from grader.results import Verdict
-from grader.session import WALLS, StudentError, student_error
-from grader.verdicts import outcome_of
 
 NETWORK, PROCESS, WRITE, READ = (FORBIDDEN[wall] for wall in ("network", "process", "write", "read"))
 TRIED = {

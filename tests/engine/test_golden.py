@@ -17,8 +17,8 @@ import yaml
 from toys import ROOT
 
 from grader.course import load_course
-from grader.engine import make_engine
-from grader.grading import grade_many
+from grader.grading.engine import make_engine
+from grader.grading.pool import grade_many
 from grader.results import SubmissionResult, TopicResult, Verdict, without_times
 from grader.submissions import Submission, find_submissions
 

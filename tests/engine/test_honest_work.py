@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from walled import WalledWorkers
 
-from grader.engine import can_fork
-from grader.session import StudentError
+from grader.remote.processes import can_fork
+from grader.remote.session import StudentError
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="needs forked workers")
 

@@ -3,34 +3,50 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from toys import ROOT
 
 GRADER = ROOT / "grader"
-LAYERS = [  # a module imports from its own layer and from those below
+FLOORS = [  # the rooms from top to bottom; a module imports from its own room, or from those on the floors below
     "__main__ __init__",
     "cli",
-    "run audit capstone doctor release scaffold watch",
-    "rules",
-    "notebooks",
-    "candidates equivalents watching",
-    "grading capstone_run engine executor store",
-    "judge plugin reports topic_run",
-    "session workers remote checks verdicts feedback inmemory scoring diagnosis answerer follow transcripts",
-    "course submissions stubs units trees",
-    "worker",
-    "notebooks.reading notebooks.sifting",
-    "wire results errors text terminal plain_yaml environment plan mutants mutations",
+    "audit",
+    "judge notebooks",
+    "checks grading doctor",
+    "remote submissions reports",
+    "worker course",
+    "wire jobs results errors text environment",
 ]
-LEVEL = {name: len(LAYERS) - i for i, names in enumerate(LAYERS) for name in names.split()}
+ROOMS = {  # what lies in each of them
+    "cli": "main run audit capstone doctor nbgrader terminal",
+    "audit": "rules candidates comparisons equivalents mutants slips",
+    "judge": "process topic bench explain follow answerer transcripts verdicts diagnosis feedback plugin items loading"
+    " training",
+    "notebooks": "build gradebook autograded late groups showing client desk bundle",
+    "checks": "marking comparing calling helpers autograd inputs",
+    "grading": "pool engine scoring capstone",
+    "remote": "session proxy connection limits forking spawning processes inmemory",
+    "submissions": "model find trees ipynb sifting",
+    "reports": "schema summary to_csv to_json",
+    "worker": "server pipes zygote spawned preload",
+    "worker.walls": "sandbox seccomp landlock seatbelt kernel syscalls",
+    "course": "model file plain_yaml stubs units",
+}
+NEVER = [  # whatever the floors say
+    ("grading", "judge"),
+    ("submissions", "notebooks"),
+    ("notebooks", "judge"),
+]
+LEVEL = {room: len(FLOORS) - i for i, rooms in enumerate(FLOORS) for room in rooms.split()}
 MODULES = sorted(GRADER.rglob("*.py"))
 
 
-def level_of(module: str) -> int | None:
-    """A module's own layer, else that of the folder it lies in."""
-    return LEVEL.get(module, LEVEL.get(module.split(".")[0]))
+def room_of(module: str) -> str:
+    return module.split(".")[0]
 
 
 def name_of(path: Path) -> str:
@@ -65,14 +81,70 @@ def own_imports(path: Path) -> set[str]:
 GRAPH = {name_of(path): own_imports(path) for path in MODULES if path.parent.name != "__pycache__"}
 
 
+def listed() -> set[str]:
+    """Every module that the list names."""
+    rooms = {room for rooms in FLOORS for room in rooms.split()}
+    inside = {f"{room}.{name}" for room, names in ROOMS.items() for name in names.split()}
+    return rooms | set(ROOMS) | inside
+
+
+def test_the_list_is_the_house():
+    """Each module stands in the list, and each name in the list is a module."""
+    assert set(GRAPH) == listed()
+
+
+def test_the_docs_show_the_list():
+    """docs/architecture.md has the same rooms, with the same modules in each, and the same floors."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    text = page.partition("## Where things are")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `([\w./]+?)/?` \|[^|]*\| (.*?) \|$", text, re.M))
+    shown = {room.replace("/", "."): set(re.findall(r"`(\w+)`", names)) for room, names in rows.items()}
+    floors = re.findall(r"^\d\. (.*)$", text, re.M)
+
+    assert {room: set(names.split()) for room, names in ROOMS.items()} == {r: n for r, n in shown.items() if n}
+    assert [set(f.split()) - {"__main__", "__init__"} for f in FLOORS[1:]] == [
+        set(re.findall(r"`(\w+)`", floor)) for floor in floors
+    ]
+
+
+def test_the_top_level_is_small():
+    """At most twenty names stand at the top of the package."""
+    assert len([p for p in GRADER.iterdir() if p.name != "__pycache__"]) <= 20
+
+
 @pytest.mark.parametrize("module", sorted(GRAPH))
 def test_imports_run_one_way(module):
-    """No module imports one of a higher layer, and every module has a layer."""
-    own = level_of(module)
-    assert own is not None, f"grader/{module}.py has no layer in this test yet"
+    """No module imports one of a higher floor, nor of another room on its own."""
+    own = room_of(module)
+    others = {n for n in GRAPH[module] if room_of(n) != own}
 
-    upwards = [n for n in GRAPH[module] if (level_of(n) or 0) > own]
-    assert upwards == [], f"grader/{module} imports {upwards} from a layer above"
+    upwards = sorted(n for n in others if LEVEL[room_of(n)] >= LEVEL[own])
+    assert upwards == [], f"grader/{module} imports {upwards}, which do not lie below it"
+    assert [n for n in others if (own, room_of(n)) in NEVER] == []
+
+
+def test_no_two_modules_are_mistaken_for_each_other():
+    """No name of a module differs from another by one letter."""
+    names = sorted({m.split(".")[-1] for m in GRAPH})
+    assert [(a, b) for a in names for b in names if a < b and one_letter_apart(a, b)] == []
+
+
+def one_letter_apart(a: str, b: str) -> bool:
+    short, long = sorted((a, b), key=len)
+    if len(short) == len(long):
+        return sum(x != y for x, y in zip(a, b, strict=True)) == 1
+    return len(long) == len(short) + 1 and any(long[:i] + long[i + 1 :] == short for i in range(len(long)))
+
+
+def test_every_class_has_a_name_of_its_own():
+    """No two classes of the package share a name."""
+    names = Counter(
+        node.name
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_code_goes_towards_workers_alone():
@@ -84,7 +156,7 @@ def test_code_goes_towards_workers_alone():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in loading
     }
-    assert found == {("worker.serve", "marshal.loads")}
+    assert found == {("worker.server", "marshal.loads")}
 
 
 def test_nothing_imports_in_circles():
@@ -118,14 +190,14 @@ def test_reports_know_results_alone(module):
 def test_the_supervisor_never_imports_the_judge():
     """Judges are processes: nothing on the main path imports a judge, a check or pytest, not even on its way."""
     reached: set[str] = set()
-    waiting = ["run"]
+    waiting = ["cli.run"]
     while waiting:
         module = waiting.pop()
         if module not in reached:
             reached.add(module)
             waiting += GRAPH[module]
 
-    assert reached.isdisjoint({"judge", "plugin", "checks", "inmemory", "verdicts", "audit"})
+    assert {room_of(m) for m in reached}.isdisjoint({"judge", "checks", "audit"}) and "remote.inmemory" not in reached
     heavy = {"pytest", "torch", "nbgrader", "nbformat", "nbconvert", "jsonschema", "sqlalchemy"}
     for module in reached:
         path = GRADER.joinpath(*module.split("."))
@@ -135,7 +207,7 @@ def test_the_supervisor_never_imports_the_judge():
 
 def test_nothing_imports_the_command_line():
     """`grader.cli` is imported by `python -m grader` alone."""
-    assert [m for m in GRAPH if "cli" in GRAPH[m]] == ["__main__"]
+    assert [m for m in GRAPH if room_of(m) != "cli" and "cli" in {room_of(n) for n in GRAPH[m]}] == ["__main__"]
 
 
 @pytest.mark.parametrize("folder", ["exercises", "solutions"])

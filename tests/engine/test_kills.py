@@ -13,8 +13,9 @@ import pytest
 from toys import TOY, grade_course, submission_of, verdicts
 
 from grader.course import load_course
-from grader.engine import ForkEngine, can_fork, make_engine
-from grader.grading import grade_many
+from grader.grading.engine import ForkEngine, make_engine
+from grader.grading.pool import grade_many
+from grader.remote.processes import can_fork
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="only forked engines share processes")
 TARGETS = ("judge", "zygote", "mother", "worker")

@@ -5,7 +5,7 @@ import textwrap
 
 import pytest
 
-from grader.mutants import mutants
+from grader.audit.mutants import mutants
 
 
 def changes(source: str) -> set[str]:

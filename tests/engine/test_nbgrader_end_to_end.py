@@ -16,7 +16,7 @@ import pytest
 from notebook_helpers import WRONG_DOUBLE, filled, run, sources_of
 from toys import TOY
 
-from grader.notebooks.reading import id_of, text_of
+from grader.submissions.ipynb import id_of, text_of
 
 pytestmark = pytest.mark.slow
 COURSE = ("--course", TOY / "course.yml")

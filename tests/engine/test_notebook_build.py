@@ -18,7 +18,7 @@ from grader.errors import CourseError, UsageError
 from grader.notebooks import build, bundle
 from grader.notebooks.autograded import handed_out
 from grader.notebooks.groups import grouped
-from grader.notebooks.reading import id_of, marks_of, text_of
+from grader.submissions.ipynb import id_of, marks_of, text_of
 
 HELPED = '''"""Doc."""
 

@@ -327,8 +327,8 @@ def test_load_ext_brings_the_magic():
 
 def test_a_grader_fault_is_never_points(instructor, monkeypatch):
     """Where the grader itself fails the cell raises."""
-    from grader.notebooks.sifting import Sifted
     from grader.results import CheckResult
+    from grader.submissions.sifting import Sifted
 
     fault = CheckResult("toy::x", "double", "t", "public", Verdict.GRADER_FAULT, 0.0, 20.0, "out of order")
     instructor(REFERENCE["double"])

@@ -15,14 +15,14 @@ from notebook_helpers import WRONG_DOUBLE, as_bytes, as_released, filled, run, s
 from toys import TOY
 
 from grader.course import load_course
-from grader.engine import JudgeDied, make_engine
 from grader.errors import UsageError
-from grader.grading import grade_many
+from grader.grading.engine import JudgeDied, make_engine
+from grader.grading.pool import grade_many
 from grader.notebooks import build, gradebook
 from grader.notebooks.gradebook import opened
-from grader.notebooks.reading import id_of, text_of
 from grader.results import Report
 from grader.submissions import find_submissions
+from grader.submissions.ipynb import id_of, text_of
 
 TOPICS = ["toy", "second"]
 MARKS = {
@@ -346,7 +346,7 @@ def test_a_fault_of_the_grader_is_no_zero(home, grade, source, engine, monkeypat
         raise JudgeDied("out of order")
 
     monkeypatch.setattr(engine, "new_judge", die)
-    monkeypatch.setattr("grader.grading.PAUSE", 0)
+    monkeypatch.setattr("grader.grading.pool.PAUSE", 0)
     report = grade()
     found = notebook_of(home, "ann")
 
@@ -457,7 +457,7 @@ def test_marks_that_were_not_written_are_no_success(home, monkeypatch, written, 
     """The exit code says that something did not get into the gradebook."""
     from types import SimpleNamespace
 
-    from grader import run as main_path
+    from grader.cli import run as main_path
 
     idle = SimpleNamespace(level="strong", start=lambda: None, close=lambda: None)
     monkeypatch.setattr(main_path, "make_engine", lambda *a, **k: idle)

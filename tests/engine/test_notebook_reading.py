@@ -8,9 +8,10 @@ import time
 import pytest
 from notebook_helpers import as_bytes, code, filled, sources_of, toy_notebook
 
-from grader.notebooks import reading, sifting
-from grader.notebooks.reading import read_notebook
-from grader.notebooks.sifting import Sifter, sift
+from grader.submissions import ipynb as reading
+from grader.submissions import sifting
+from grader.submissions.ipynb import read_notebook
+from grader.submissions.sifting import Sifter, sift
 
 
 def loaded(source: str) -> dict:

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from toys import TOY
 
-from grader.engine import can_fork
 from grader.environment import clean_environment
+from grader.remote.processes import can_fork
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="needs forked workers")
 GOOD = (TOY / "solutions" / "toy.py").read_text()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from walled import WalledWorkers
 
-from grader.engine import can_fork
-from grader.session import StudentError
+from grader.remote.processes import can_fork
+from grader.remote.session import StudentError
 from grader.worker import preload
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="needs forked workers")

@@ -10,12 +10,13 @@ import pytest
 from walled import LIMITS, WalledWorkers
 
 from grader.checks import assert_pure, fortran, fresh, grads, in_worker, keep, noncontiguous, observe, take, tensor, vjp
-from grader.engine import can_fork
-from grader.inmemory import in_memory_session
-from grader.remote import Handle, Submission
+from grader.remote.connection import WorkerDied
+from grader.remote.forking import ForkLauncher
+from grader.remote.inmemory import in_memory_session
+from grader.remote.processes import can_fork
+from grader.remote.proxy import Handle, RemoteModule
+from grader.remote.session import MAX_CALLBACKS, MAX_NESTING, Session, StudentError
 from grader.results import Verdict
-from grader.session import MAX_CALLBACKS, MAX_NESTING, Session, StudentError, WorkerDied
-from grader.workers import ForkLauncher
 
 SOURCE = """
 from collections import defaultdict, namedtuple
@@ -210,8 +211,8 @@ def opened(request: pytest.FixtureRequest) -> Open:
 
 
 @pytest.fixture
-def s(opened: Open) -> Submission:
-    return Submission(opened(SOURCE))
+def s(opened: Open) -> RemoteModule:
+    return RemoteModule(opened(SOURCE))
 
 
 # --- handles ---------------------------------------------------------------------------------------------------------
@@ -515,7 +516,7 @@ def test_an_assertion_inside_a_callback_decides_the_check(s):
 
 def test_too_many_callbacks_end_the_worker(s, monkeypatch):
     """A submission that calls a function for ever is stopped: a violation."""
-    monkeypatch.setattr("grader.session.MAX_CALLBACKS", 200)
+    monkeypatch.setattr("grader.remote.session.MAX_CALLBACKS", 200)
     calls = []
 
     with pytest.raises(WorkerDied) as died:
@@ -611,7 +612,7 @@ def test_keep_leaves_the_result_there(s):
 
 def test_another_workers_things_are_refused(s, opened):
     """A handle or function of one worker means nothing to another; the check that passes it is told so."""
-    other = Submission(opened(SOURCE))
+    other = RemoteModule(opened(SOURCE))
     box, state = s.Box(1), s.made("list")
 
     with pytest.raises(TypeError, match="another worker"):
@@ -651,7 +652,7 @@ def test_line_numbers_outside_the_file_are_dropped(opened):
     made_up = "def f(x):\n    exec(compile('\\n' * 735217 + '1 / 0', '<submission>/work.py', 'exec'))\n"
 
     with pytest.raises(ZeroDivisionError) as error:
-        Submission(opened(made_up)).f(1)
+        RemoteModule(opened(made_up)).f(1)
     assert error.value.frames == [(2, "f")]
 
 
@@ -667,13 +668,13 @@ def test_a_large_source_in_any_script_loads(opened):
     """A file of almost a megabyte loads, whatever its characters."""
     source = "# " + "\u4e2d" * 330_000 + "\ntext = '\\ud800'\ndef f(): return 1\n"
 
-    assert Submission(opened(source)).f() == 1
+    assert RemoteModule(opened(source)).f() == 1
 
 
 def test_what_a_helper_of_one_check_kept_is_gone_in_the_next(opened):
     """Each check starts without the objects of earlier ones."""
     session = opened(SOURCE)
-    s = Submission(session)
+    s = RemoteModule(session)
     box = s.Box(1)
     session.begin_check(0)
 
@@ -696,11 +697,11 @@ def test_observations_cross(s):
 
 
 @pytest.fixture(params=["in memory", "worker"])
-def torch_session(request: pytest.FixtureRequest) -> Submission:
+def torch_session(request: pytest.FixtureRequest) -> RemoteModule:
     pytest.importorskip("torch")
     if request.param == "in memory":
-        return Submission(in_memory(TORCH))
-    return Submission(request.getfixturevalue("piped")(TORCH, "torch"))
+        return RemoteModule(in_memory(TORCH))
+    return RemoteModule(request.getfixturevalue("piped")(TORCH, "torch"))
 
 
 def test_gradients_are_asked_for_where_the_graph_is(torch_session):
@@ -722,7 +723,7 @@ def test_gradients_are_asked_for_where_the_graph_is(torch_session):
     assert s.flags(tensor([1])) == (False, True, "torch.int64")
 
 
-def tensor_of(s: Submission) -> Any:
+def tensor_of(s: RemoteModule) -> Any:
     """A leaf that has been in the worker, though not in the graph that is asked about."""
     leaf = tensor([1.0], requires_grad=True)
     s.flags(leaf)
@@ -734,5 +735,5 @@ def test_what_a_callback_returns_may_be_written_to():
     session = in_memory_session(
         {"s.py": "def f(g, x):\n    y = g(x)\n    y[0] = 5.0\n    return y\n"}, "s", ["numpy"], []
     )
-    (first, second) = Submission(session).f(lambda x: x * 2, np.array([1.0, 2.0]))
+    (first, second) = RemoteModule(session).f(lambda x: x * 2, np.array([1.0, 2.0]))
     assert (first, second) == (5.0, 4.0)

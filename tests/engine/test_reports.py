@@ -14,10 +14,10 @@ import jsonschema
 import pytest
 from toys import ROOT
 
+from grader.cli.terminal import painter
 from grader.course import Course
 from grader.reports import schema, summary, to_csv, to_json
 from grader.results import CheckResult, Report, SubmissionResult, TopicResult, Verdict
-from grader.terminal import painter
 from grader.text import name_of, printable, words_of
 
 plain = painter(False)

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.worker import kernel, sandbox, seccomp
-from grader.worker.syscalls import AUDIT_ARCH, TABLES
+from grader.worker.walls import kernel, sandbox, seccomp
+from grader.worker.walls.syscalls import AUDIT_ARCH, TABLES
 
 ROOT = Path(__file__).parents[2]
 LINUX_ONLY = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the walls of Linux")
@@ -39,7 +39,7 @@ import json, os, signal, sys
 spec = json.loads(sys.argv[1])
 sys.path[:0] = [spec["root"]]
 sys.path += [spec["library"]]
-from grader.worker import kernel, landlock, sandbox, seccomp
+from grader.worker.walls import kernel, landlock, sandbox, seccomp
 {before}
 walls = sandbox.prepare(spec["readable"], without=frozenset(spec["without"]), _landlock_abi=spec["abi"])
 print(json.dumps({{"level": walls.level, "walls": walls.describe()}}), file=sys.stderr, flush=True)
@@ -807,7 +807,7 @@ sys.path.insert(0, {root!r})
 sys.modules.update(dict.fromkeys({absent!r}))
 sys.platform = {platform!r}
 os.name = {name!r}
-from grader.worker import sandbox as s
+from grader.worker.walls import sandbox as s
 walls = s.prepare(["/usr/lib"])
 assert walls.level == "accident-only", walls.level
 assert "OPEN" in walls.describe()["files"] and "OPEN" in walls.describe()["network"], walls.describe()

@@ -8,8 +8,8 @@ import pytest
 from toys import TOY, grade_course
 
 from grader.course import Course, Policy
+from grader.grading.scoring import late_days, penalty_share, score_submission
 from grader.results import CheckResult, TopicResult, Verdict
-from grader.scoring import late_days, penalty_share, score_submission
 from grader.submissions import Submission
 
 DUE = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from toys import submission_of
 
+from grader.cli.terminal import painter
 from grader.course import load_course
-from grader.engine import make_engine
-from grader.grading import grade_many
+from grader.grading.engine import make_engine
+from grader.grading.pool import grade_many
 from grader.reports import summary, to_csv, to_json
 from grader.results import Report, SubmissionResult
-from grader.terminal import painter
 
 CHAIN = Path(__file__).parent / "chain"
 INPUT = 0.735218946

@@ -17,13 +17,13 @@ import pytest
 import yaml
 from toys import ROOT
 
-from grader import plugin
 from grader.course import Course, load_course
-from grader.engine import make_engine
-from grader.grading import grade_many
+from grader.course.units import units_of
+from grader.grading.engine import make_engine
+from grader.grading.pool import grade_many
+from grader.judge import loading
 from grader.results import CheckResult, TopicResult
 from grader.submissions import Submission, SubmittedFile
-from grader.units import units_of
 
 SLIPS = Path(__file__).parent / "golden" / "slips"
 NAMES = sorted(path.stem for path in SLIPS.glob("*.yml"))
@@ -85,7 +85,7 @@ def lost(result: TopicResult) -> list[CheckResult]:
 
 
 def twins(course: Course, topic: str, id: str) -> set[str]:
-    entries = [m for m in plugin.load_misconceptions(course, topic) if m.id == id]
+    entries = [m for m in loading.load_misconceptions(course, topic) if m.id == id]
     assert entries, f"{topic} has no misconception {id}"
     return {id, *(twin for m in entries for twin in m.twins)}
 

@@ -21,9 +21,10 @@ import pytest
 from toys import ROOT, TOY, submission_of, verdicts
 
 from grader.course import load_course
-from grader.engine import ForkEngine, SpawnEngine, can_fork, make_engine, weakest_level
 from grader.errors import GraderFault
-from grader.grading import grade_many
+from grader.grading.engine import ForkEngine, SpawnEngine, make_engine
+from grader.grading.pool import grade_many
+from grader.remote.processes import can_fork, weakest_level
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 TRUST = "--i-trust-these-students"
@@ -202,7 +203,7 @@ class Killer(threading.Thread):
                 self.killed.append(min(living))
 
 
-@pytest.mark.parametrize(("module", "kills"), [("grader.worker.spawned", 3), ("grader.judge", 1)])
+@pytest.mark.parametrize(("module", "kills"), [("grader.worker.spawned", 3), ("grader.judge.process", 1)])
 def test_killing_a_process_changes_no_verdict(wrapper, course_file, tmp_path, module, kills):
     """A worker or a judge that is killed in the middle of the run is replaced, and the work done again."""
     slow = "\n_d = double\ndef double(x):\n    import time\n    time.sleep(0.2)\n    return _d(x)\n"
@@ -261,7 +262,7 @@ def test_workers_end_with_a_run_that_is_killed(wrapper, course_file, tmp_path):
         assert time.monotonic() < end
         time.sleep(0.05)
     everything = processes_below(process.pid)
-    for pid in (process.pid, *(p for p, c in everything.items() if "grader.judge" in c)):
+    for pid in (process.pid, *(p for p, c in everything.items() if "grader.judge.process" in c)):
         os.kill(pid, signal.SIGKILL)
     process.communicate()
 
@@ -276,7 +277,7 @@ def test_workers_end_with_a_run_that_is_killed(wrapper, course_file, tmp_path):
 def test_the_stand_in_cannot_fork(course_file, tmp_path):
     """It does what it is for: no forked engine is made there, and its own processes start through the wrapper."""
     (tmp_path / "probe.py").write_text(
-        "import select, sys\nfrom pathlib import Path\nfrom grader.course import load_course\nfrom grader.engine import make_engine\n"
+        "import select, sys\nfrom pathlib import Path\nfrom grader.course import load_course\nfrom grader.grading.engine import make_engine\n"
         f"f = Path({str(course_file)!r})\n"
         "print(type(make_engine(load_course(f), f, ['toy'])).__name__, hasattr(select, 'poll'), sys.executable)\n"
     )

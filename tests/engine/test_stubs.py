@@ -8,8 +8,8 @@ import sys
 import pytest
 from toys import ROOT
 
+from grader.course.stubs import derive_stub, write_stubs
 from grader.errors import CourseError
-from grader.stubs import derive_stub, write_stubs
 
 SOLUTION = '''\
 """A topic."""
@@ -126,10 +126,10 @@ def test_stubs_are_written_only_where_they_change(toy_copy):
 
 
 def test_the_command_of_the_makefile(toy_copy):
-    """`python -m grader.stubs DIR` prints the files that it wrote."""
+    """`python -m grader.course.stubs DIR` prints the files that it wrote."""
     (toy_copy / "exercises" / "toy.py").unlink()
     done = subprocess.run(
-        [sys.executable, "-m", "grader.stubs", str(toy_copy)], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-m", "grader.course.stubs", str(toy_copy)], capture_output=True, text=True, check=True, cwd=ROOT
     )
 
     assert f"{toy_copy / 'exercises' / 'toy.py'}\n" == done.stdout

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from grader import submissions
 from grader.course import Course
 from grader.errors import NothingToGrade, UsageError
 from grader.submissions import Found, Submission, find_submissions
@@ -516,7 +515,7 @@ def test_very_deep_folders(find, tmp_path):
 
 def test_too_many_files(find, tmp_path, monkeypatch):
     """A folder of endless files ends in an error that says what to give instead."""
-    monkeypatch.setattr("grader.trees.MAX_ENTRIES", 5)
+    monkeypatch.setattr("grader.submissions.trees.MAX_ENTRIES", 5)
     with pytest.raises(UsageError, match="more than 5 files"):
         find(lay(tmp_path / "submit", {f"a/{i}.txt": "x" for i in range(6)}))
     with pytest.raises(UsageError, match="a zip of 6 entries"):
@@ -603,7 +602,7 @@ def test_a_zip_bomb_is_not_unpacked(find, tmp_path, monkeypatch):
     assert files["toy"].problem == "toy.py is larger than 1 MB; a solution is not"
     assert files["second"].source == CODE
 
-    monkeypatch.setattr("grader.trees.MAX_UNPACKED", 3000)
+    monkeypatch.setattr("grader.submissions.trees.MAX_UNPACKED", 3000)
     many = zipped(tmp_path / "class.zip", {f"s{i}/toy.py": b"#" * 1000 for i in range(5)})
     problems = [s.files["toy"].problem for s in find(many).submissions]
     assert problems[:3] == ["", "", ""]
@@ -683,7 +682,7 @@ def test_zips_in_zips_end(find, tmp_path):
 
 def test_a_students_zip_that_is_too_large(find, tmp_path, monkeypatch):
     """A student's huge zip within a class is refused before it is read whole."""
-    monkeypatch.setattr(submissions, "MAX_ARCHIVE", 100)
+    monkeypatch.setattr("grader.submissions.find.MAX_ARCHIVE", 100)
     packed = zipped(tmp_path / "x.zip", {"toy.py": CODE * 5}).read_bytes()
     found = find(lay(tmp_path / "submit", {"ann/toy.py": CODE, "bob.zip": packed}))
 

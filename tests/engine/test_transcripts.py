@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 from toys import check_named
 
-from grader import transcripts, wire
+from grader import wire
 from grader.checks import CheckFailed, assert_close, assert_true
-from grader.remote import Handle, Submission
+from grader.judge import transcripts
+from grader.judge.transcripts import Transcribed, Transcripts, Unsteady
+from grader.judge.verdicts import Outcome, outcome_of
+from grader.remote.connection import Heard, Turns, WorkerDied
+from grader.remote.proxy import Handle, RemoteModule
+from grader.remote.session import Session, StudentError
 from grader.results import Verdict
-from grader.session import Session, StudentError, WorkerDied
-from grader.transcripts import Transcribed, Transcripts, Unsteady
-from grader.verdicts import Outcome, outcome_of
-from grader.worker.serve import Server
-from grader.workers import Heard, Turns
+from grader.worker.server import Server
 
 SOURCE = """
 import numpy as np
@@ -30,7 +31,7 @@ class Counter:
     def __init__(self): self.count = 0
     def step(self): self.count += 1; return self.count
 """
-Check = Callable[[Submission], None]
+Check = Callable[[RemoteModule], None]
 
 
 class Worker(Turns):
@@ -88,13 +89,13 @@ class Desk:
         self.runs += 1
         session.begin_check(7)
         try:
-            self.check(Submission(session))
+            self.check(RemoteModule(session))
         except (CheckFailed, StudentError, WorkerDied) as error:
             return outcome_of(error)
         return outcome_of(None)
 
 
-def two_calls(submission: Submission) -> None:
+def two_calls(submission: RemoteModule) -> None:
     for x in (np.arange(3.0), np.ones((2, 2))):
         assert_close(submission.double(x), 2 * x)
 
@@ -135,7 +136,7 @@ def test_the_last_bit_counts():
 def test_callbacks_and_objects_are_part_of_the_transcript():
     """Calls back into the check and objects that stay in the worker have the same names in every worker."""
 
-    def check(submission: Submission) -> None:
+    def check(submission: RemoteModule) -> None:
         counter = submission.Counter()
         counter.step()
         assert_true(counter.step() == 2, "two steps")
@@ -157,7 +158,7 @@ def test_names_do_not_hang_on_what_a_worker_did_before():
     numbers = []
     for seed in (1, 2, 1):
         session.begin_check(seed)
-        made = [Submission(session).Counter() for _ in range(2)]
+        made = [RemoteModule(session).Counter() for _ in range(2)]
         numbers.append([Handle.handle_number(counter)[1] for counter in made])
 
     assert numbers[0] == numbers[2]
@@ -181,7 +182,7 @@ def test_a_check_that_says_something_else_is_not_remembered():
     """Inputs that hang on something else than the seed are noticed, and the check is run itself from then on."""
     inputs = iter(np.arange(1.0, 9.0))
 
-    def check(submission: Submission) -> None:
+    def check(submission: RemoteModule) -> None:
         x = np.full(2, next(inputs))
         assert_close(submission.double(x), 2 * x)
 
@@ -198,7 +199,7 @@ def test_a_check_that_ends_sooner_is_not_remembered():
     """One that says less than before hangs on something else too; how it ended stands, but for this submission alone."""
     rounds = iter([2, 1, 2, 2])
 
-    def check(submission: Submission) -> None:
+    def check(submission: RemoteModule) -> None:
         for _ in range(next(rounds)):
             assert_close(submission.double(np.ones(2)), np.full(2, 2.0))
 
@@ -213,7 +214,7 @@ def test_a_line_that_a_file_does_not_have_is_not_taken_from_a_longer_one():
     """The outcome of an error names a line: a file without that line hears the same, but ends for itself."""
     raising = "def fail(x):\n    exec(compile('\\n' * {line} + 'raise ValueError', '<submission>/work.py', 'exec'))\n"
 
-    def check(submission: Submission) -> None:
+    def check(submission: RemoteModule) -> None:
         submission.fail(1)
 
     desk = Desk(check)
@@ -226,7 +227,7 @@ def test_a_line_that_a_file_does_not_have_is_not_taken_from_a_longer_one():
 def test_large_frames_are_not_kept():
     """What costs more to compare than to judge is judged; what came before it is still known."""
 
-    def check(submission: Submission) -> None:
+    def check(submission: RemoteModule) -> None:
         assert_close(submission.double(np.ones(1)), np.full(1, 2.0))
         assert_true(submission.big(1 << 17).sum() == 0, "zeros")
 
@@ -241,7 +242,7 @@ def test_large_frames_are_not_kept():
 def test_large_answers_are_known_by_their_digest(n):
     """Up to the limit a frame of any size is recognised, and takes up no more than a small one."""
 
-    def check(submission: Submission) -> None:
+    def check(submission: RemoteModule) -> None:
         assert_true(submission.big(n).sum() == 0, "zeros")
 
     desk = Desk(check)

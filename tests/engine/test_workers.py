@@ -17,12 +17,15 @@ import numpy as np
 import pytest
 from walled import WalledWorkers
 
-from grader import workers
-from grader.engine import can_fork
 from grader.environment import clean_environment
+from grader.remote import limits
+from grader.remote.connection import EngineFault, WorkerDied
+from grader.remote.forking import ForkLauncher
+from grader.remote.limits import Clock, Output, WorkerLimits, ended
+from grader.remote.processes import can_fork
+from grader.remote.session import Session, StudentError
+from grader.remote.spawning import SpawnLauncher
 from grader.results import Verdict
-from grader.session import EngineFault, Session, StudentError, WorkerDied
-from grader.workers import Clock, ForkLauncher, Output, SpawnLauncher, WorkerLimits, ended
 
 LIMITS = WorkerLimits(memory=1 << 30, lifetime_cpu=60, output=1000)
 SMALL = WorkerLimits(memory=64 << 20, lifetime_cpu=60, output=1000)
@@ -84,7 +87,7 @@ class Fake:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """(fake process, clock, function that lets wall time pass)."""
     now = [1000.0]
-    monkeypatch.setattr(workers.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(limits.time, "monotonic", lambda: now[0])
     fake = Fake()
     clock = Clock(fake, SMALL)
     clock.begin(2.0, 10.0)
@@ -99,7 +102,7 @@ def test_nothing_is_wrong_within_the_limits(clock):
     """CPU time, memory and threads up to their limits are fine."""
     fake, clock, wait = clock
     wait(9.9)
-    fake.seconds, fake.memory, fake.threads = 7.0, (100 + 64) << 20, workers.MAX_THREADS
+    fake.seconds, fake.memory, fake.threads = 7.0, (100 + 64) << 20, limits.MAX_THREADS
 
     assert clock.look() is None
 
@@ -134,10 +137,10 @@ def test_looks_are_a_tick_apart_and_each_check_starts_anew(clock):
     assert clock.look() is None
     fake.seconds = 99.0
     assert clock.look() is None
-    wait(workers.TICK * 1.1)
+    wait(limits.TICK * 1.1)
     assert clock.look() is not None
     clock.begin(2.0, 10.0)
-    wait(workers.TICK * 1.1)
+    wait(limits.TICK * 1.1)
     assert clock.look() is None
 
 
@@ -152,7 +155,7 @@ def test_output_keeps_its_beginning_and_counts_the_rest():
 
     assert (output.text(), output.total) == ("ab\ufffdcde", 9)
     assert output.too_much() is None
-    output.total = workers.MAX_OUTPUT + 1
+    output.total = limits.MAX_OUTPUT + 1
     died = output.too_much()
     assert died is not None and died.verdict is Verdict.VIOLATION
 
@@ -307,7 +310,7 @@ def test_printing_costs_nothing_and_is_kept_up_to_its_limit(start):
 
 def test_printing_for_ever_is_a_violation(start, monkeypatch):
     """Beyond its cap, output ends the worker."""
-    monkeypatch.setattr(workers, "MAX_OUTPUT", 20 << 20)
+    monkeypatch.setattr(limits, "MAX_OUTPUT", 20 << 20)
     session, connection = start()
     connection.begin(30.0, 60.0)
 

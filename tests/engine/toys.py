@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from grader.course import load_course
-from grader.engine import make_engine
-from grader.grading import grade_many
+from grader.grading.engine import make_engine
+from grader.grading.pool import grade_many
 from grader.results import CheckResult, SubmissionResult, TopicResult
 from grader.submissions import Submission, SubmittedFile
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from grader.engine import _Process
-from grader.session import Session
-from grader.workers import ForkLauncher, WorkerLimits
+from grader.remote.forking import ForkLauncher
+from grader.remote.limits import WorkerLimits
+from grader.remote.processes import WarmProcess
+from grader.remote.session import Session
 
 LIMITS = WorkerLimits(memory=1 << 30, lifetime_cpu=120, output=1 << 16)
 
@@ -17,11 +18,11 @@ class WalledWorkers:
 
     def __init__(self, *without: str) -> None:
         self.without = without
-        self.zygotes: dict[str, _Process] = {}
+        self.zygotes: dict[str, WarmProcess] = {}
 
-    def zygote(self, kind: str) -> _Process:
+    def zygote(self, kind: str) -> WarmProcess:
         if kind not in self.zygotes:
-            self.zygotes[kind] = _Process(lambda fd: self._command(kind, fd))
+            self.zygotes[kind] = WarmProcess(lambda fd: self._command(kind, fd))
             self.zygotes[kind].wait_ready()
         return self.zygotes[kind]
 

@@ -1,0 +1,103 @@
+"""What the audit lets the engine grade: references, stubs, variants, misconceptions and mutants, as submissions.
+
+Each is a plain text of a module, so it is graded exactly as a student's file is: in a walled worker, over the pipe, a
+few at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from grader.course import Course, Topic
+from grader.grading.engine import Engine
+from grader.grading.pool import Job, grade_jobs
+from grader.jobs import Plan
+from grader.results import CheckResult, TopicResult, Verdict
+from grader.submissions import Submission, SubmittedFile
+from grader.worker.server import ORIGIN
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A module text and how it is to be graded."""
+
+    name: str
+    topic: Topic
+    source: str
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A candidate's result; raises nothing: a topic that could not be graded is one check with a grader fault."""
+
+    candidate: Candidate
+    result: TopicResult
+    margins: dict[str, float]  # by name of check
+
+    @cached_property
+    def checks(self) -> dict[str, CheckResult]:
+        """The results by name of check."""
+        return {c.id.split("::")[-1]: c for c in self.result.checks}
+
+    @property
+    def lost(self) -> list[str]:
+        """Names of the checks that it failed."""
+        return [name for name, c in self.checks.items() if c.verdict is not Verdict.PASS]
+
+
+def grade_candidates(candidates: Iterable[Candidate], engine: Engine, judges: int | None = None) -> Iterator[Graded]:
+    """Grade candidates side by side; yields each as it lands."""
+    asked = list(candidates)
+    jobs = [Job(_handed_in(c), c.topic, number, plan=c.plan) for number, c in enumerate(asked)]
+    for job, result in grade_jobs(jobs, engine, judges or os.cpu_count() or 1):
+        yield Graded(asked[job.number], result, {id.split("::")[-1]: m for id, m in job.margins.items()})
+
+
+def _handed_in(candidate: Candidate) -> Submission:
+    file = SubmittedFile(f"{candidate.topic.name}.py", candidate.source, None)
+    return Submission(candidate.name, {candidate.topic.name: file})
+
+
+# --- misconceptions as texts -----------------------------------------------------------------------------------------
+
+_PUT_IN = '''
+
+def _put_in(text, number):
+    """Replace one function of this module by a wrong one, made from what the module held before."""
+    import types
+
+    found = []
+
+    def misconception(id, sentence, *, caught_by, twins=(), replaces=None):
+        def register(wrong):
+            found.append((replaces or wrong.__name__, wrong if replaces else lambda reference: wrong))
+            return wrong
+
+        return register
+
+    scope = {{"__name__": "misconceptions", "__builtins__": __builtins__, "misconception": misconception}}
+    exec(compile(text, {filename!r}, "exec", dont_inherit=True), scope)
+    name, make = found[number]
+    view = types.ModuleType(__name__, __doc__)
+    setattr(view, name, globals()[name])
+    view.__getattr__ = lambda other: globals()[other]
+    globals()[name] = make(view)
+
+
+_put_in({text!r}, {number})
+'''
+
+
+def with_misconception(reference: str, misconceptions: str, number: int) -> str:
+    """The text of the reference with one of its functions replaced by misconception `number` of the file's."""
+    text = misconceptions.replace("from grader.checks import misconception\n", "\n")
+    return reference + _PUT_IN.format(filename=ORIGIN + "misconceptions.py", text=text, number=number)
+
+
+def misconceptions_text(course: Course, topic: str) -> str:
+    path = course.path("tests", "hidden", "misconceptions", f"{topic}.py")
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

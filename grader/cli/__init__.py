@@ -1,0 +1,1 @@
+"""The `grade` command: the only place that prints and exits."""

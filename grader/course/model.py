@@ -1,0 +1,135 @@
+"""The course as data: topics in order, weights, limits, deadlines, policy."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+
+from grader.course import plain_yaml
+from grader.errors import CourseError
+
+NAME = r"^[a-z][a-z0-9_]*$"
+WANTS_ZONE = "a due date is a time with its zone, like 2026-12-01T23:59:00+01:00"
+
+
+def _moment(value: Any) -> Any:
+    """A due date, as text in the file."""
+    if not isinstance(value, (str, datetime, type(None))):
+        raise ValueError(WANTS_ZONE)
+    try:
+        return plain_yaml.time_of(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError(WANTS_ZONE if "zone, like" in str(error) else str(error)) from None
+
+
+def _format(value: Any) -> Any:
+    if type(value) is not int or value != 1:
+        raise ValueError("the only format there is, is 1")
+    return value
+
+
+Number = Annotated[float, Strict()]  # `weight: yes` and `weight: "100"` are slips of the pen, not numbers
+Whole = Annotated[int, Strict()]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Limits(_Model):
+    """Limits of one check: CPU seconds as the kernel counts them, memory above the warm worker's, output kept."""
+
+    cpu_seconds: Annotated[Number, Field(gt=0, le=3600)] = 5.0
+    import_seconds: Annotated[Number, Field(gt=0, le=3600)] = 10.0
+    memory_mb: Annotated[Whole, Field(ge=64, le=1 << 20)] = 1024
+    output_kb: Annotated[Whole, Field(ge=1, le=1 << 16)] = 64
+
+    def wall_seconds(self, cpu: float) -> float:
+        """The backstop for code that sleeps: four times the CPU limit, at least ten seconds."""
+        return max(4 * cpu, 10.0)
+
+
+class Policy(_Model):
+    """What lateness costs and what students are told."""
+
+    late_penalty_per_day: Annotated[Number, Field(ge=0, le=1)] = 0.0
+    late_penalty_cap: Annotated[Number, Field(ge=0, le=1)] = 1.0
+    grace_hours: Annotated[Number, Field(ge=0)] = 0.0
+    follow_through_share: Annotated[Number, Field(ge=0, le=1)] = 0.5
+    capstone_share: Annotated[Number, Field(ge=0, le=1)] = 0.1
+    feedback: Literal["full", "hints", "verdicts"] = "hints"
+
+
+class Topic(_Model):
+    """One topic: its files share its name."""
+
+    name: Annotated[str, Field(pattern=NAME)]
+    weight: Annotated[Number, Field(ge=0)] = 100.0
+    due: Moment | None = None
+    limits: Limits = Limits()
+    imports: tuple[str, ...] = ("numpy",)
+    banned: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The kind of worker this topic needs."""
+        return "torch" if set(self.imports) - {"numpy"} else "numpy"
+
+
+class Course(_Model):
+    """The whole course; `root` is the folder of `course.yml`."""
+
+    format: Annotated[Literal[1], BeforeValidator(_format)]
+    title: Annotated[str, Field(min_length=1)]
+    seed: Annotated[Whole, Field(ge=0)] = 0
+    limits: Limits = Limits()
+    policy: Policy = Policy()
+    topics: tuple[Topic, ...]
+    root: Path = Field(default=Path(), exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inherit_limits(cls, data: Any) -> Any:
+        """A topic's limits are the course's, but for the keys it gives."""
+        if not isinstance(data, dict) or not isinstance(data.get("limits", {}), dict):
+            return data
+        topics = data.get("topics")
+        if isinstance(topics, list):
+            data = {**data, "topics": [_with_limits(t, data.get("limits", {})) for t in topics]}
+        return data
+
+    def topic(self, name: str) -> Topic:
+        """The topic of this name; raises `CourseError` with the nearest name."""
+        for topic in self.topics:
+            if topic.name == name:
+                return topic
+        raise CourseError(f"no topic '{name}' in this course", "", nearest(name, [t.name for t in self.topics]))
+
+    def path(self, *parts: str) -> Path:
+        return self.root.joinpath(*parts)
+
+    def check_files(self, topic: str) -> list[tuple[str, Path]]:
+        """(visibility, path) of the check files of a topic that exist here."""
+        both = [(v, self.path("tests", v, f"test_{topic}.py")) for v in ("public", "hidden")]
+        return [(visibility, path) for visibility, path in both if path.is_file()]
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether hidden checks or solutions lie here, as in an instructor's copy."""
+        return self.path("solutions").is_dir() or self.path("tests", "hidden").is_dir()
+
+
+def _with_limits(topic: Any, limits: dict[str, Any]) -> Any:
+    if not isinstance(topic, dict) or not isinstance(topic.get("limits", {}), dict):
+        return topic
+    return {**topic, "limits": {**limits, **topic.get("limits", {})}}
+
+
+def nearest(name: str, names: list[str], otherwise: str = "the topics are") -> str:
+    near = difflib.get_close_matches(name, names, 1)
+    return f"did you mean '{near[0]}'?" if near else f"{otherwise}: {', '.join(names)}"

@@ -1,0 +1,187 @@
+"""The explainer: how a check ended, why, and what is told of it.
+
+What it needs beyond the run itself (what the reference returns, which units a check touches, how it fails against each
+known misconception) it finds out once and keeps, for one seed of the course.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from grader.checks import Misconception, Seen
+from grader.judge import items as facts
+from grader.judge import loading
+from grader.judge.bench import Bench
+from grader.judge.diagnosis import Diagnoser, Diagnosis, Failure, Recorder, UnitsSeen
+from grader.judge.feedback import Source, advice_for, inputs_of, message_for, stumbled_over
+from grader.judge.follow import Followed
+from grader.judge.loading import load_fields
+from grader.judge.verdicts import Outcome, outcome_of
+from grader.remote.connection import EngineFault
+from grader.remote.inmemory import ListeningSession, in_memory_session
+from grader.remote.session import Session, StudentError
+from grader.results import CheckResult, Verdict
+
+
+class Explainer:
+    """Runs checks of a bench and puts what came of them into words."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.course = bench, bench.course
+        self.sound: dict[str, list[Any] | None] = {}  # what each check received from the reference
+        self.diagnosers: dict[str, Diagnoser] = {}
+        self.touched: dict[str, frozenset[str]] = {}
+        self.hints: dict[str, dict[str, tuple[str, ...]]] = {}
+        self.passed: dict[pytest.Item, CheckResult] = {}  # what is told of a check that passes, whoever passed it
+
+    # --- how a check ended
+
+    def run(self, item: pytest.Item, session: Session, *others: Callable[[Seen], None]) -> Outcome:
+        """Run one check against a session and say how it ended; `others` see its comparisons. Raises `EngineFault`."""
+        recorder = Recorder()
+        error = self.bench.run(item, session, recorder, *others)
+        if isinstance(error, EngineFault):
+            raise error
+        outcome = outcome_of(error)
+        if outcome.verdict is Verdict.GRADER_FAULT:
+            return self._blamed(item, session, outcome)
+        if outcome.verdict.comparable:
+            outcome = replace(outcome, failure=recorder.failed_by(_words(outcome)))
+        if outcome.verdict.followed and facts.visibility_of(item) == "public":
+            outcome = replace(outcome, inputs=inputs_of(session, facts.function_of(item), error, _code_of(item)))
+        return replace(outcome, margin=recorder.margin)
+
+    def _blamed(self, item: pytest.Item, session: Session, outcome: Outcome) -> Outcome:
+        """A check that stumbles over a value is to blame itself, unless it passes with the reference's."""
+        wanted = self._values_of_reference(item)
+        if wanted is None:
+            return outcome
+        wanted_here = wanted[session.values - 1] if 0 < session.values <= len(wanted) else session.last_value
+        text, safe = stumbled_over(session.last_value, wanted_here)
+        return Outcome(Verdict.WRONG, text=text, safe=safe, error=outcome.error)
+
+    def _values_of_reference(self, item: pytest.Item) -> list[Any] | None:
+        """What a check receives from the reference; None if it fails there too, and so is itself to blame."""
+        id = facts.check_id(item)
+        if id not in self.sound:
+            self.sound[id] = self._run_with_reference(item)
+        return self.sound[id]
+
+    def _run_with_reference(self, item: pytest.Item) -> list[Any] | None:
+        topic = self.course.topic(facts.topic_of(item))
+        source = self.bench.source_of_reference(topic.name)
+        if source is None:
+            return []  # a student's copy: the checks that ship are proven where the solutions are
+        session = ListeningSession(load_fields(topic, source))
+        return session.received if self.bench.run(item, session) is None else None
+
+    # --- why
+
+    def touched_units(self, item: pytest.Item) -> frozenset[str]:
+        """The functions and classes of the topic that run when the reference passes this check."""
+        id = facts.check_id(item)
+        if id not in self.touched:
+            topic = self.course.topic(facts.topic_of(item))
+            source = self.bench.source_of_reference(topic.name)
+            if source is None:
+                return frozenset()
+            session = in_memory_session(**load_fields(topic, source))
+            with UnitsSeen() as seen:
+                self.bench.run(item, session)
+            self.touched[id] = frozenset(seen.names)
+        return self.touched[id]
+
+    def _diagnosis(self, item: pytest.Item, outcome: Outcome, followed: Followed | None) -> Diagnosis | None:
+        """Which known misconception explains a wrong value; None in a student's copy, where none are at hand.
+
+        The value given correct earlier functions comes first: what is wrong there is wrong with the unit itself.
+        """
+        failures = [followed.failure if followed else None, outcome.failure]
+        if outcome.loading or (followed is not None and followed.passed):
+            return None
+        found = (self._explained(item, failure) for failure in failures if failure is not None)
+        return next((diagnosis for diagnosis in found if diagnosis), None)
+
+    def _explained(self, item: pytest.Item, failure: Failure) -> Diagnosis | None:
+        topic = facts.topic_of(item)
+        if topic not in self.diagnosers:
+            self.diagnosers[topic] = Diagnoser(loading.load_misconceptions(self.course, topic))
+        id, function = facts.check_id(item), facts.function_of(item)
+        touched = self.touched_units(item)
+        return self.diagnosers[topic].diagnose(id, function, touched, failure, lambda m: self._replay(item, m))
+
+    def _replay(self, item: pytest.Item, misconception: Misconception) -> Failure | None:
+        """How a check fails against the reference with one unit replaced by a misconception."""
+        recorder = Recorder()
+        session = loading.session_with(self.course, self.course.topic(facts.topic_of(item)), misconception)
+        outcome = outcome_of(self.bench.run(item, session, recorder))
+        return recorder.failed_by(_words(outcome)) if outcome.verdict.comparable else None
+
+    # --- what is told of it
+
+    def told(
+        self,
+        item: pytest.Item,
+        outcome: Outcome,
+        source: Source,
+        seconds: float,
+        followed: Followed | None = None,
+        diagnose: bool | None = None,
+    ) -> CheckResult:
+        """The result of a check; `diagnose` says whether its failure is looked up, None leaves it to the policy."""
+        if outcome.verdict is Verdict.PASS and item in self.passed:
+            return replace(self.passed[item], seconds=seconds)
+        check = facts.mark_of(item)
+        topic, policy = self.course.topic(facts.topic_of(item)), self.course.policy
+        scale = topic.weight / 100
+        given = followed is not None and followed.passed
+        share = policy.follow_through_share if given else float(outcome.verdict is Verdict.PASS)
+        wanted = policy.feedback != "verdicts" if diagnose is None else diagnose
+        found = self._diagnosis(item, outcome, followed) if wanted and outcome.failure is not None else None
+        result = CheckResult(
+            id=facts.check_id(item),
+            function=check.function,
+            title=facts.title_of(item),
+            visibility=facts.visibility_of(item),
+            verdict=outcome.verdict,
+            points=check.points * scale * share,
+            max_points=check.points * scale,
+            message=self._message(item, outcome, source, given),
+            diagnosis=found.id if found else None,
+            advice=advice_for(found, followed.blame if followed else (), policy.feedback),
+            follow_through=given,
+            seconds=seconds,
+        )
+        if outcome.verdict is Verdict.PASS:
+            self.passed[item] = result
+        return result
+
+    def _message(self, item: pytest.Item, outcome: Outcome, source: Source, given: bool) -> str:
+        topic, function, visibility = facts.topic_of(item), facts.function_of(item), facts.visibility_of(item)
+        hints = self._hints(item) if outcome.verdict.followed and not given and not outcome.loading else ()
+        return message_for(outcome, visibility, function, topic, source, self.course.policy.feedback, hints)
+
+    def _hints(self, item: pytest.Item) -> tuple[str, ...]:
+        topic = facts.topic_of(item)
+        if topic not in self.hints:
+            self.hints[topic] = loading.load_hints(self.course, topic)
+        return self.hints[topic].get(facts.function_of(item), ())
+
+
+def _code_of(item: pytest.Item) -> types.CodeType:
+    code: types.CodeType = getattr(item, "function").__code__  # noqa: B009 - every collected check is a Function
+    return code
+
+
+def _words(outcome: Outcome) -> str:
+    """What stands for a failure that compared no values: the demand, or the error with its text."""
+    error = outcome.error
+    if isinstance(error, StudentError):
+        return f"{error.type_name}: {error.text}"
+    return re.sub(r" in line \d+", "", outcome.text)  # where it stands in the student's file is nobody else's line

@@ -1,0 +1,259 @@
+"""The judge: a trusted process that holds the checks and the references and never a line of student code.
+
+The supervisor starts one (`python -m grader.judge.process`). It collects the checks once, with pytest, and keeps the
+session warm. Where processes can be forked it then becomes a mother: for each request it forks a judge that serves JSON
+lines on a socket of its own. Elsewhere it serves JSON lines on its standard input and output.
+
+Lines to a judge: `{"job", "topic", "source", "problem", "verdict"}` (source null: there is no text to grade, the
+problem says why, and the verdict is that of every check; with "units", only the checks of these functions).
+Lines from it: `{"ready": ...}` once, then for each job one `{"job", "check"}` a check and a closing `{"job", "done"}`,
+`{"job", "broken"}` or `{"job", "fault"}`; `{"job", "held"}` says that the judge is at work while results wait for a
+further look.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import socket
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from grader.course import Course, load_course
+from grader.jobs import Plan
+from grader.judge import items as facts
+from grader.judge import plugin
+from grader.judge.bench import Bench
+from grader.judge.explain import Explainer
+from grader.judge.feedback import Source
+from grader.judge.topic import TopicRun
+from grader.judge.verdicts import Outcome
+from grader.remote.connection import EngineFault
+from grader.remote.forking import ForkLauncher
+from grader.results import Verdict
+from grader.text import words_of
+
+FLUSH_SECONDS = 0.1  # results of quick checks leave together: each flush wakes the supervisor
+
+
+class Judge:
+    """Answers jobs with what the bench and the explainer find."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.explainer = bench, Explainer(bench)
+
+    def grade(self, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The lines that answer a job."""
+        name = job["topic"]
+        if name in self.bench.broken:
+            yield {"broken": self.bench.broken[name]}
+            return
+        units = job.get("units")
+        items = [i for i in self.bench.items.get(name, []) if units is None or facts.function_of(i) in units]
+        if job["source"] is None:
+            absent = Outcome(Verdict(job["verdict"]), text=job["problem"], safe=job["problem"], loading=True)
+            for item in items:
+                yield {"check": self.explainer.told(item, absent, Source(""), 0.0).to_dict()}
+            yield {"done": True, "output": ""}
+            return
+        plan = Plan.from_dict(job["plan"]) if job.get("plan") else None
+        run = TopicRun(self.explainer, self.bench.course.topic(name), job["source"], plan)
+        yield from run.run(items)
+        yield {"done": True, "output": run.output}
+
+    def serve(self, reader: IO[str], writer: IO[str]) -> None:
+        """Answer jobs until the reader ends."""
+        for line in reader:
+            job = json.loads(line)
+            try:
+                flushed = time.monotonic()
+                for answer in self.grade(job):
+                    late = time.monotonic() - flushed > FLUSH_SECONDS
+                    last = not {"done", "broken"}.isdisjoint(answer)
+                    _send(writer, {"job": job["job"], **answer}, flush=late or last)
+                    flushed = time.monotonic() if late else flushed
+            except EngineFault as fault:
+                _send(writer, {"job": job["job"], "fault": str(fault)})
+
+    def catalogue(self) -> dict[str, Any]:
+        """What the supervisor needs to know of the checks."""
+        points = {t: sum(_points(i) for i in items) for t, items in self.bench.items.items()}
+        return {"ready": True, "pid": os.getpid(), "points": points, "broken": self.bench.broken}
+
+
+def _points(item: pytest.Item) -> float:
+    check = facts.check_of(item)
+    return check.points if check else 0.0
+
+
+def _send(writer: IO[str], message: dict[str, Any], flush: bool = True) -> None:
+    writer.write(json.dumps(message) + "\n")
+    if flush:
+        writer.flush()
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return words_of(lines[-1].removeprefix("E").strip()) if lines else "cannot be imported"
+
+
+
+
+class Mother:
+    """Forks a warm judge for each packet on the control socket, and reaps those that have ended."""
+
+    def __init__(self, judge: Judge, control: socket.socket) -> None:
+        self.judge, self.control = judge, control
+
+    def serve(self) -> None:
+        self.control.send(json.dumps(self.judge.catalogue()).encode())
+        _warm_oracles()
+        gc.collect()
+        gc.freeze()  # the children never walk, and so never copy, this heap
+        while True:
+            packet, fds, *_ = socket.recv_fds(self.control, 1 << 16, 16)
+            if not packet:
+                os._exit(0)
+            pid = os.fork()
+            if pid == 0:
+                self._become_judge(json.loads(packet)["kinds"], list(fds))
+            for fd in fds:
+                os.close(fd)
+            self.control.send(json.dumps({"pid": pid}).encode())
+            _reap()
+
+    def _become_judge(self, kinds: list[str], fds: list[int]) -> None:
+        """In the forked child: serve the first descriptor, with a zygote's socket behind each of the others."""
+        from grader.worker.walls import sandbox
+
+        try:
+            sandbox.die_with_parent()
+            self.judge.bench.forks = True
+            gc.set_threshold(50_000, 20, 50)  # a judge makes much short-lived data and few cycles
+            self.control.close()
+            channel = socket.socket(fileno=fds[0])
+            for kind, fd in zip(kinds, fds[1:], strict=True):
+                self.judge.bench.launchers[kind] = ForkLauncher(socket.socket(fileno=fd))
+            self.judge.serve(channel.makefile("r", encoding="utf-8"), channel.makefile("w", encoding="utf-8"))
+        except BaseException as error:
+            sys.stderr.write(f"judge: {type(error).__name__}: {error}\n")
+            raise
+        finally:
+            os._exit(0)
+
+
+def _warm_oracles() -> None:
+    """Run once what torch imports at its first backward pass, so that no forked judge pays for it again."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)  # with OpenMP threads in the parent a forked child would hang
+        x = torch.ones(2, requires_grad=True)
+        (x * x).backward(torch.ones(2))
+
+
+def _reap() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+class Loop:
+    """The plugin that puts the judge's loop in the place of pytest's run."""
+
+    def __init__(self, judge: Judge, control: int | None) -> None:
+        self.judge, self.control = judge, control
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.judge.bench.adopt(session.items)
+        if self.control is not None:
+            Mother(self.judge, socket.socket(fileno=self.control)).serve()
+            return True
+        _send(_line_output(), self.judge.catalogue())
+        self.judge.serve(sys.stdin, _line_output())
+        return True
+
+
+_output: IO[str] | None = None
+
+
+def _line_output() -> IO[str]:
+    """The original standard output; what anything else prints goes to standard error."""
+    global _output
+    if _output is None:
+        _output = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+        os.dup2(2, 1)
+    return _output
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m grader.judge.process COURSE.YML TOPIC,TOPIC SEED [CONTROL_FD]`"""
+    from grader.worker.walls import sandbox
+
+    sandbox.protect_judge()
+    course = load_course(Path(arguments[0])).model_copy(update={"seed": int(arguments[2])})
+    control = int(arguments[3]) if len(arguments) > 3 else None
+    if control is None:
+        _line_output()
+    warnings.simplefilter("ignore")  # oracles and misconceptions may overflow on purpose; nobody reads it here
+    judge, topics = Judge(Bench(course)), arguments[1].split(",")
+    return collect(judge.bench, topics, Loop(judge, control))
+
+
+class _Collecting:
+    """The plugin that notes which check files could not be collected."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.grader_bench = self.bench  # type: ignore[attr-defined]  # so that the plugin opens none of its own
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            topic = Path(report.nodeid.split("::")[0]).stem.removeprefix("test_")
+            self.bench.broken[topic] = f"{report.nodeid}: {_last_line(str(report.longrepr))}"
+
+
+def collect(bench: Bench, topics: list[str], loop: object) -> int:
+    """Let pytest collect the checks of these topics and hand over to `loop`; pytest's exit code."""
+    files = [str(path) for topic in topics for _, path in bench.course.check_files(topic)]
+    plugins = [plugin, _Collecting(bench), loop]
+    return int(pytest.main([*pytest_options(bench.course), *files], plugins=plugins))
+
+
+def pytest_options(course: Course) -> list[str]:
+    """A pytest that reads nobody's configuration, loads nobody's plugins and prints nothing."""
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    off = [
+        option
+        for name in (
+            "cacheprovider",
+            "terminal",
+            "junitxml",
+            "faulthandler",
+            "logging",
+            "unraisableexception",
+            "threadexception",
+            "warnings",
+        )
+        for option in ("-p", f"no:{name}")
+    ]
+    return [
+        "-c", os.devnull, "--rootdir", str(course.root), "--noconftest", "--import-mode=importlib",
+        "--assert=plain", "--capture=no", "--continue-on-collection-errors", *off,
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,59 @@
+"""From what a check raised to how it ended (docs/reports.md has the table of verdicts)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pytest
+
+from grader.checks import CheckFailed
+from grader.judge.diagnosis import Failure
+from grader.remote.connection import WorkerDied
+from grader.remote.session import StudentError
+from grader.results import Verdict
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a check ended: `text` for a public check, `safe` for a hidden one, and what to show of the student's code."""
+
+    verdict: Verdict
+    text: str = ""
+    safe: str = ""
+    error: BaseException | None = None
+    loading: bool = False  # it ended before any check: while the submission was loaded, or for want of a file
+    killed: bool = False  # by a SIGKILL that was not ours
+    failure: Failure | None = None  # the comparison that failed, for the diagnosis
+    margin: float = math.inf  # how far inside its tolerance the closest comparison was, for the audit
+    inputs: str = ""  # the input it failed at, in words; of a public check alone
+
+
+def outcome_of(error: BaseException | None) -> Outcome:
+    """The outcome of a check that ended with `error`; what is nobody's doing but the check's is a grader fault."""
+    if error is None:
+        return Outcome(Verdict.PASS)
+    if isinstance(error, CheckFailed):
+        return Outcome(Verdict.WRONG, error.text, error.safe, error)
+    if isinstance(error, WorkerDied):
+        killed = bool(getattr(error, "by_kill", False))
+        return Outcome(error.verdict, error.text, error.verdict.words, error, killed=killed)
+    if isinstance(error, StudentError):
+        return Outcome(_verdict_of(error), error.text, "", error)
+    if isinstance(error, AssertionError):
+        text = str(error.args[0]) if error.args else ""
+        return Outcome(Verdict.WRONG, text, "", error)
+    if isinstance(error, pytest.fail.Exception):  # pytest.raises saw no error
+        text = "no error was raised, but one is asked for"
+        return Outcome(Verdict.WRONG, text, text, error)
+    return Outcome(Verdict.GRADER_FAULT, f"{type(error).__name__}: {error}", Verdict.GRADER_FAULT.words, error)
+
+
+def _verdict_of(error: StudentError) -> Verdict:
+    if error.is_a("NotImplementedError") or error.is_a("MissingName"):
+        return Verdict.MISSING
+    if error.is_a("Forbidden") or error.wall:
+        return Verdict.FORBIDDEN
+    if error.is_a("MemoryError"):
+        return Verdict.MEMORY
+    return Verdict.ERROR

@@ -1,0 +1,135 @@
+"""The limits of one worker, and the watch over them: CPU time, memory, threads, output."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from grader import wire
+from grader.remote.connection import Answer, Heard, WorkerDied
+from grader.results import Verdict
+
+TICK = 0.02  # seconds between looks at a worker's memory, threads and CPU time
+MAX_THREADS = 64
+MAX_OUTPUT = 64 << 20  # reached well before a CPU limit is, whatever else the machine does
+
+
+@dataclass(frozen=True)
+class WorkerLimits:
+    """Limits of one worker: memory above its warm state in bytes, CPU seconds of its whole life, output kept."""
+
+    memory: int
+    lifetime_cpu: int
+    output: int
+
+
+class Watched(Protocol):
+    """What a watchdog needs to know about a process."""
+
+    def cpu(self) -> float:
+        """CPU seconds used so far, as the kernel counts them."""
+
+    def memory_and_threads(self) -> tuple[int, int]:
+        """(resident bytes, threads)."""
+
+
+class Clock:
+    """The limit of one check: CPU time as the kernel counts it, wall time only as the backstop for sleepers."""
+
+    def __init__(self, process: Watched, limits: WorkerLimits) -> None:
+        self.process, self.limits = process, limits
+        self.base_memory = process.memory_and_threads()[0]
+        self.next_look = 0.0
+        self.begin(10.0, 40.0)
+
+    def begin(self, cpu_seconds: float, wall_seconds: float) -> None:
+        self.cpu_seconds, self.cpu_start = cpu_seconds, self.process.cpu()
+        self.wall_seconds, self.wall_end = wall_seconds, time.monotonic() + wall_seconds
+
+    def look(self) -> WorkerDied | None:
+        """Why the worker has to be killed now, if it has to; by the clock, however busy the pipes are."""
+        now = time.monotonic()
+        if now < self.next_look:
+            return None
+        self.next_look = now + TICK
+        memory, threads = self.process.memory_and_threads()
+        if memory - self.base_memory > self.limits.memory:
+            return WorkerDied(Verdict.MEMORY, f"used more than {self.limits.memory >> 20} MB of memory")
+        if threads > MAX_THREADS:
+            return WorkerDied(Verdict.VIOLATION, f"started more than {MAX_THREADS} threads")
+        if self.process.cpu() - self.cpu_start > self.cpu_seconds:
+            return WorkerDied(Verdict.TIMEOUT, f"ran longer than its limit of {self.cpu_seconds:g} s of CPU time")
+        if now > self.wall_end:
+            return WorkerDied(Verdict.TIMEOUT, f"gave no answer within {self.wall_seconds:g} s")
+        return None
+
+
+class Output:
+    """What a submission printed: the first bytes are kept, the rest is counted."""
+
+    def __init__(self, keep: int) -> None:
+        self.keep, self.total, self.kept = keep, 0, bytearray()
+
+    def add(self, data: bytes) -> None:
+        self.total += len(data)
+        self.kept += data[: max(0, self.keep - len(self.kept))]
+
+    def too_much(self) -> WorkerDied | None:
+        if self.total > MAX_OUTPUT:
+            return WorkerDied(Verdict.VIOLATION, f"printed more than {MAX_OUTPUT >> 20} MB")
+        return None
+
+    def text(self) -> str:
+        return self.kept.decode("utf-8", "replace")
+
+
+def ended(code: int | None) -> WorkerDied:
+    """The verdict on a worker that ended by itself with this exit code (negative: a signal)."""
+    if code == -getattr(signal, "SIGXCPU", 24):
+        return WorkerDied(Verdict.TIMEOUT, "ran longer than its limit of CPU time")
+    if code == -signal.SIGSEGV:
+        text = "the process crashed (SIGSEGV: endless recursion, or a bad native call)"
+    elif code is not None and code < 0:
+        text = f"the process was ended by {_signal_name(-code)}"
+    else:
+        text = f"the process ended itself (exit status {code}) before it returned"
+    died = WorkerDied(Verdict.CRASH, text)
+    died.by_kill = code == -9  # type: ignore[attr-defined]  # somebody else's doing, perhaps: worth a second look
+    return died
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+class WorkerConnection(Protocol):
+    """A connection (see `grader.remote.session`) with limits."""
+
+    output: Output
+
+    def begin(self, cpu_seconds: float, wall_seconds: float) -> None:
+        """Start the clock of a check, or of loading the submission."""
+
+    def turn(self, payload: wire.Payload) -> Heard:
+        """Send a frame and wait for the worker's next one; raises `WorkerDied` or `EngineFault`."""
+
+    def roundtrip(self, request: wire.Payload, answer: Answer) -> wire.Payload:
+        """See `grader.remote.session.Connection`."""
+
+    def kill(self) -> None:
+        """End the worker at once."""
+
+    def close(self) -> None:
+        """End the worker and let go of its descriptors."""
+
+
+class Launcher(Protocol):
+    """Starts workers of one kind; raises `EngineFault` when it cannot."""
+
+    def start(self, limits: WorkerLimits) -> WorkerConnection:
+        """A worker that has said hello."""
