@@ -33,7 +33,7 @@ from pathlib import Path
 
 from grader.course import load_course
 from grader.grading.engine import Engine, ForkEngine, make_engine
-from grader.grading.pool import Job, grade_jobs
+from grader.grading.pool import job_of, land
 from grader.jobs import Plan
 from grader.submissions import find_submissions
 
@@ -119,17 +119,17 @@ def hand_in(folder: Path, topic: str, copies: int) -> list[Path]:
 
 def pace_of_engine(folder: Path, topic: str, core: int, copies: int, plan: Plan | None = None) -> Pace:
     """The pace of all submissions but the first one, with which the judge warms up."""
-    course_file = ROOT / "course.yml"
-    course = load_course(course_file)
+    course = load_course(ROOT / "course.yml")
     submissions = find_submissions([folder], course).submissions[: copies + 1]
-    jobs = [Job(s, course.topic(topic), n, plan) for n, s in enumerate(submissions)]
-    engine = make_engine(course, course_file, [topic])
+    jobs = [job_of(s, topic, n, plan) for n, s in enumerate(submissions)]
+    engine = make_engine(course, [topic])
     moments: list[Moment] = []
     try:
-        for job, result in grade_jobs(jobs, engine, 1):
+        for landing in land(jobs, engine, 1):
             moments.append(now(core, cpu_of_engine(engine)))
-            if result.points != result.max_points:
-                raise SystemExit(f"not full marks: {job.submission.student}; the benchmark needs a sound reference")
+            if landing.result.points != landing.result.max_points:
+                student = submissions[landing.job.number].student
+                raise SystemExit(f"not full marks: {student}; the benchmark needs a sound reference")
     finally:
         engine.close()
     return Pace.of(moments, min(BLOCK, copies))

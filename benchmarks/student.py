@@ -28,7 +28,7 @@ def main() -> int:
     course = load_course(ROOT / "course.yml")
     topics = [topic.name for topic in course.topics]
     submissions = find_submissions([ROOT / "solutions"], course).submissions
-    engine = make_engine(course, ROOT / "course.yml", topics)
+    engine = make_engine(course, topics)
     try:
         engine.start()
         times = []

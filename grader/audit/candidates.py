@@ -13,7 +13,7 @@ from functools import cached_property
 
 from grader.course import Course, Topic
 from grader.grading.engine import Engine
-from grader.grading.pool import Job, grade_jobs
+from grader.grading.pool import job_of, land
 from grader.jobs import Plan
 from grader.results import CheckResult, TopicResult, Verdict
 from grader.submissions import Submission, SubmittedFile
@@ -52,9 +52,10 @@ class Graded:
 def grade_candidates(candidates: Iterable[Candidate], engine: Engine, judges: int | None = None) -> Iterator[Graded]:
     """Grade candidates side by side; yields each as it lands."""
     asked = list(candidates)
-    jobs = [Job(_handed_in(c), c.topic, number, plan=c.plan) for number, c in enumerate(asked)]
-    for job, result in grade_jobs(jobs, engine, judges or os.cpu_count() or 1):
-        yield Graded(asked[job.number], result, {id.split("::")[-1]: m for id, m in job.margins.items()})
+    jobs = [job_of(_handed_in(c), c.topic.name, number, c.plan) for number, c in enumerate(asked)]
+    for landing in land(jobs, engine, judges or os.cpu_count() or 1):
+        margins = {id.split("::")[-1]: m for id, m in landing.margins.items()}
+        yield Graded(asked[landing.job.number], landing.result, margins)
 
 
 def _handed_in(candidate: Candidate) -> Submission:

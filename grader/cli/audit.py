@@ -24,7 +24,7 @@ class AuditOptions:
 
 def run(course: Course, topics: list[str], options: AuditOptions) -> int:
     """Audit and print; 0 when every rule is kept, else 1."""
-    engine = make_engine(course, course.path("course.yml").resolve(), topics, seed=course.seed)
+    engine = make_engine(course, topics, seed=course.seed)
     found: list[tuple[TopicAudit, list[Complaint]]] = []
     try:
         judge = collect(course, topics)

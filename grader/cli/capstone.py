@@ -12,10 +12,10 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from grader.cli.run import SAFE_LEVELS
 from grader.cli.terminal import wants_colour
 from grader.course import Course, find_course, load_course
 from grader.errors import EXIT_BELOW, EXIT_FULL, CourseError, GraderFault, UsageError
+from grader.grading.grade import SAFE_LEVELS
 from grader.judge.training import Progress, Training, Unusable, explain, load_capstone, run_once, worker_launcher
 from grader.remote.connection import EngineFault, WorkerDied
 from grader.remote.session import StudentError

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import click
 
-from grader.cli.run import SAFE_LEVELS
 from grader.doctor import HELP, Examination, examine, examine_worker
 from grader.errors import GraderError
+from grader.grading.grade import SAFE_LEVELS
 from grader.remote.processes import can_fork
 from grader.worker import preload
 

@@ -15,11 +15,10 @@ from grader.notebooks import gradebook
 
 def build(folder: Path, topics: tuple[str, ...], roster: Path | None, force: bool, course_file: Path | None) -> int:
     """Make the course in `folder`; returns the exit code."""
-    course_file = course_file or find_course(Path.cwd())
-    course = load_course(course_file)
+    course = load_course(course_file or find_course(Path.cwd()))
     chosen = [course.topic(name).name for name in dict.fromkeys(topics)] or [topic.name for topic in course.topics]
     students = course_of_notebooks.read_roster(roster) if roster else []
-    for path in course_of_notebooks.build(course, course_file, folder, chosen, force):
+    for path in course_of_notebooks.build(course, folder, chosen, force):
         click.echo(path)
     if roster:
         gradebook.enrol(folder / gradebook.FILE, course, chosen, students)

@@ -40,8 +40,8 @@ def load_course(path: Path) -> Course:
         CourseError(f"'{k.value}' is given twice", _at(path, k.start_mark), "keep one") for k in _repeated(node)
     ]
     if isinstance(node, yaml.MappingNode):
-        roots = [key for key, _ in node.value if key.value == "root"]
-        mistakes += [CourseError("unknown key 'root'", _at(path, k.start_mark), "leave it out") for k in roots]
+        named = [key for key, _ in node.value if key.value == "file"]
+        mistakes += [CourseError("unknown key 'file'", _at(path, k.start_mark), "leave it out") for k in named]
     mistakes += _missing_files(path, node)
     try:
         course = Course.model_validate(_data(path, node))
@@ -69,7 +69,7 @@ def _text(path: Path) -> str:
 
 def _data(path: Path, node: yaml.Node) -> Any:
     data = plain_yaml.value_of(node)
-    return {**data, "root": path.resolve().parent} if isinstance(data, dict) else data
+    return {**data, "file": path.resolve()} if isinstance(data, dict) else data
 
 
 def _bundle(mistakes: list[CourseError]) -> CourseError:
@@ -148,7 +148,7 @@ def _inherited(root: yaml.Node, loc: tuple[Any, ...]) -> bool:
 def _known_keys(loc: tuple[Any, ...]) -> list[str]:
     models: dict[str, type[BaseModel]] = {"limits": Limits, "policy": Policy}
     parent = next((models[x] for x in reversed(loc[:-1]) if x in models), Topic if "topics" in loc else Course)
-    return [k for k in parent.model_fields if k != "root"]
+    return [k for k in parent.model_fields if k != "file"]
 
 
 def _missing_files(path: Path, node: yaml.Node) -> Iterator[CourseError]:

@@ -82,7 +82,7 @@ class Topic(_Model):
 
 
 class Course(_Model):
-    """The whole course; `root` is the folder of `course.yml`."""
+    """The whole course; `file` is the path of its `course.yml`."""
 
     format: Annotated[Literal[1], BeforeValidator(_format)]
     title: Annotated[str, Field(min_length=1)]
@@ -90,7 +90,7 @@ class Course(_Model):
     limits: Limits = Limits()
     policy: Policy = Policy()
     topics: tuple[Topic, ...]
-    root: Path = Field(default=Path(), exclude=True)
+    file: Path = Field(default=Path("course.yml"), exclude=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -110,7 +110,13 @@ class Course(_Model):
                 return topic
         raise CourseError(f"no topic '{name}' in this course", "", nearest(name, [t.name for t in self.topics]))
 
+    @property
+    def root(self) -> Path:
+        """The folder of `course.yml`."""
+        return self.file.parent
+
     def path(self, *parts: str) -> Path:
+        """A path below the folder of `course.yml`."""
         return self.root.joinpath(*parts)
 
     def check_files(self, topic: str) -> list[tuple[str, Path]]:

@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from grader.course import Course
@@ -39,9 +38,9 @@ class CapstoneRun:
     """The jobs, and the processes that do them."""
 
     def __init__(
-        self, course: Course, course_file: Path, results: list[SubmissionResult], submissions: list[Submission]
+        self, course: Course, results: list[SubmissionResult], submissions: list[Submission]
     ) -> None:
-        self.course, self.course_file, self.results = course, course_file, results
+        self.course, self.results = course, results
         self.submissions = {s.student: s for s in submissions}
         self.jobs = [job for result in results for topic in result.topics for job in self._job(result.student, topic)]
         self.waiting: queue.Queue[CapstoneJob] = queue.Queue()
@@ -94,7 +93,7 @@ class CapstoneRun:
             self.landed.put((job, outcome))
 
     def _start(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-I", "-B", "-m", "grader.judge.training", str(self.course_file)]
+        command = [sys.executable, "-I", "-B", "-m", "grader.judge.training", str(self.course.file)]
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=clean_environment()
         )

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from grader import jobs
 from grader.course import Course
 from grader.environment import clean_environment
 from grader.errors import GraderError, GraderFault
@@ -46,41 +47,39 @@ class JudgeChannel:
             pass  # closed
         self.lines.put(None)
 
-    def receive(self, patience: float) -> dict[str, Any]:
-        """The next line; raises `JudgeDied` at the end or after `patience` seconds of silence."""
+    def receive(self, patience: float) -> jobs.Line:
+        """The next line; raises `JudgeDied` at the end or after `patience` seconds of silence, else `GraderFault`."""
         try:
             line = self.lines.get(timeout=patience)
         except queue.Empty:
             line = None
         if line is None:
             raise JudgeDied("the judge ended or fell silent")
-        message: dict[str, Any] = json.loads(line)
-        return message
+        return jobs.decode(line)
 
-    def ask(self, job: dict[str, Any], patience: float) -> Iterator[dict[str, Any]]:
+    def ask(self, job: jobs.Job, patience: float) -> Iterator[jobs.Answer]:
         """The lines that answer a job, up to its last."""
         try:
-            self.writer.write(json.dumps(job) + "\n")
+            self.writer.write(jobs.encode(job) + "\n")
             self.writer.flush()
         except (OSError, ValueError) as error:
             raise JudgeDied(str(error)) from None
         while True:
-            message = self.receive(patience)
-            if message.get("job") != job["job"]:
+            answer = self.receive(patience)
+            if isinstance(answer, jobs.Job | jobs.Ready) or answer.job != job.number:
                 raise JudgeDied("the judge answered another job")
-            yield message
-            if not {"done", "fault", "broken"}.isdisjoint(message):
+            yield answer
+            if isinstance(answer, jobs.CLOSING):
                 return
 
 
 class Engine:
     """Makes judges; subclasses differ in how."""
 
-    def __init__(self, course: Course, course_file: Path, topics: list[str], seed: int | None = None) -> None:
-        self.course, self.course_file, self.topics = course, course_file, topics
+    def __init__(self, course: Course, topics: list[str], seed: int | None = None) -> None:
+        self.course, self.topics = course, topics
         self.seed = course.seed if seed is None else seed
         self.kinds = sorted({course.topic(t).kind for t in topics})
-        self.catalogue: dict[str, Any] = {}
         self.level = "accident-only"
 
     def start(self) -> None:
@@ -94,7 +93,7 @@ class Engine:
         """End every process."""
 
     def _command(self, *more: str) -> list[str]:
-        judge = [sys.executable, "-I", "-B", "-m", "grader.judge.process", str(self.course_file), ",".join(self.topics)]
+        judge = [sys.executable, "-I", "-B", "-m", "grader.judge.process", str(self.course.file), ",".join(self.topics)]
         return [*judge, str(self.seed), *more]
 
 
@@ -108,7 +107,9 @@ class SpawnEngine(Engine):
         self.spare: JudgeChannel | None = None
 
     def start(self) -> None:
-        self.spare = self._spawn()
+        """Start a judge ahead of need, once: its imports overlap with reading the submissions."""
+        if not self.processes:
+            self.spare = self._spawn()
 
     def new_judge(self) -> JudgeChannel:
         channel, self.spare = self.spare, None
@@ -119,7 +120,7 @@ class SpawnEngine(Engine):
         for _ in range(REPAIRS):
             channel, process = self._started()
             try:
-                self.catalogue = channel.receive(START_SECONDS)
+                channel.receive(START_SECONDS)
                 return channel
             except JudgeDied:
                 if not _was_killed(process):
@@ -197,7 +198,6 @@ class ForkEngine(Engine):
         for process in started:
             process.wait_ready()
         if started:
-            self.catalogue = self.mother.ready
             self._check_walls()
 
     def _zygote_command(self, kind: str, fd: int) -> list[str]:
@@ -268,9 +268,9 @@ def _kill(pid: int) -> None:
 
 
 def make_engine(
-    course: Course, course_file: Path, topics: list[str], seed: int | None = None, *, without: tuple[str, ...] = ()
+    course: Course, topics: list[str], seed: int | None = None, *, without: tuple[str, ...] = ()
 ) -> Engine:
     """The engine for this system; `without` takes walls away and is for the engine's own tests."""
     if can_fork():
-        return ForkEngine(course, course_file, topics, seed, without=without)
-    return SpawnEngine(course, course_file, topics, seed)
+        return ForkEngine(course, topics, seed, without=without)
+    return SpawnEngine(course, topics, seed)

@@ -1,4 +1,4 @@
-"""The main path: submissions in, results out, as they land.
+"""Jobs in, results out, as they land.
 
 The supervisor imports no torch, no check and no student code. It hands (student, topic) jobs to judges, one thread a
 judge, and repairs what dies: a job is judged again in full by fresh processes, at most `ATTEMPTS` times, and is then a
@@ -9,79 +9,164 @@ from __future__ import annotations
 
 import itertools
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from grader import jobs
 from grader.course import Course, Topic
 from grader.errors import GraderError
 from grader.grading.engine import Engine, JudgeChannel, JudgeDied
 from grader.grading.scoring import score_submission
-from grader.jobs import Plan
+from grader.jobs import Job, Plan
 from grader.results import CheckResult, SubmissionResult, TopicResult, Verdict
-from grader.submissions import Submission, SubmittedFile
+from grader.submissions import Submission
 
 ATTEMPTS = 4
 PAUSE = 0.1  # seconds before the second attempt, twice that before the third: what was killed needs time to die
+Retried = Callable[[str, str], object]  # (topic, problem), before a job is tried again
 
 
-@dataclass
-class Job:
-    """One topic of one submission, and its result once it is there."""
+@dataclass(frozen=True)
+class Landing:
+    """A job and its result; of a candidate of the audit also how far inside their tolerance its checks were."""
 
-    submission: Submission
-    topic: Topic
-    number: int
-    plan: Plan | None = None  # the audit's candidates; never a submission
-    margins: dict[str, float] = field(default_factory=dict)  # of its checks: tolerance / worst difference
+    job: Job
+    result: TopicResult
+    margins: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def file(self) -> SubmittedFile | None:
-        return self.submission.files.get(self.topic.name)
 
-    def message(self) -> dict[str, Any]:
-        """The line that a judge gets."""
-        file, name = self.file, self.topic.name
-        problem = file.problem if file else f"{name}.py was not handed in"
-        source = file.source if file else None
-        absent = "missing" if file is None else "error"  # what is there but cannot be read is an error, not missing
-        told = {"job": self.number, "topic": name, "source": source, "problem": problem, "verdict": absent}
-        return told if self.plan is None else {**told, "plan": self.plan.to_dict()}
+def job_of(submission: Submission, topic: str, number: int, plan: Plan | None = None) -> Job:
+    """The job that a topic of a submission makes."""
+    file = submission.files.get(topic)
+    if file is None:
+        return Job(number, topic, problem=f"{topic}.py was not handed in", plan=plan)
+    return Job(number, topic, file.source, file.name, file.digest, file.problem, file.notes, plan=plan)
 
-    def patience(self) -> float:
-        """Seconds without a word after which a judge counts as hung: two runs of one check and two loads, doubled."""
-        limits = self.topic.limits
-        return 4 * (limits.wall_seconds(limits.cpu_seconds) + limits.wall_seconds(limits.import_seconds)) + 30
 
-    def result(self, checks: list[CheckResult], notes: tuple[str, ...] = ()) -> TopicResult:
-        file = self.file
-        return TopicResult(
-            topic=self.topic.name,
-            file=file.name if file else None,
-            digest=file.digest if file else None,
-            points=round(sum(c.points or 0.0 for c in checks), 6),
-            max_points=round(sum(c.max_points or 0.0 for c in checks), 6),
-            checks=tuple(checks),
-            seconds=sum(c.seconds for c in checks),
-            notes=(*notes, *(file.notes if file else ())),
-        )
+def result_of(job: Job, checks: list[CheckResult]) -> TopicResult:
+    """What the checks of a job come to."""
+    return TopicResult(
+        topic=job.topic,
+        file=job.file,
+        digest=job.digest,
+        points=round(sum(c.points or 0.0 for c in checks), 6),
+        max_points=round(sum(c.max_points or 0.0 for c in checks), 6),
+        checks=tuple(checks),
+        seconds=sum(c.seconds for c in checks),
+        notes=job.notes,
+    )
 
-    def fault(self, text: str) -> TopicResult:
-        """What stands for a topic that could not be graded."""
-        check = CheckResult(
-            id=f"{self.topic.name}::not graded",
-            function="",
-            title="This topic could not be graded; that is not the student's doing.",
-            visibility="hidden",
-            verdict=Verdict.GRADER_FAULT,
-            points=0.0,
-            max_points=self.topic.weight,
-            message=text,
-        )
-        return self.result([check])
+
+def fault_of(job: Job, topic: Topic, text: str) -> TopicResult:
+    """What stands for a topic that could not be graded."""
+    check = CheckResult(
+        id=f"{job.topic}::not graded",
+        function="",
+        title="This topic could not be graded; that is not the student's doing.",
+        visibility="hidden",
+        verdict=Verdict.GRADER_FAULT,
+        points=0.0,
+        max_points=topic.weight,
+        message=text,
+    )
+    return result_of(job, [check])
+
+
+def patience_of(topic: Topic) -> float:
+    """Seconds without a word after which a judge counts as hung: two runs of one check and two loads, doubled."""
+    limits = topic.limits
+    return 4 * (limits.wall_seconds(limits.cpu_seconds) + limits.wall_seconds(limits.import_seconds)) + 30
+
+
+class Lane:
+    """One judge at a time, replaced when it breaks: the one place where a job is tried again."""
+
+    def __init__(self, engine: Engine, retried: Retried = lambda topic, problem: None) -> None:
+        self.engine, self.retried = engine, retried
+        self.judge: JudgeChannel | None = None
+
+    def land(self, job: Job) -> Landing:
+        """The result of a job, by fresh processes where something broke; a fault once there is no hope."""
+        problem = ""
+        for attempt in range(ATTEMPTS):
+            time.sleep(PAUSE * attempt)
+            try:
+                self.judge = self.judge or self.engine.new_judge()
+                return self._asked(job, self.judge)
+            except (JudgeDied, GraderError) as error:
+                problem = str(error)
+            self.retried(job.topic, problem)
+            self.close()
+        return self._fault(job, problem)
+
+    def _asked(self, job: Job, judge: JudgeChannel) -> Landing:
+        checks: list[CheckResult] = []
+        margins: dict[str, float] = {}
+        for answer in judge.ask(job, patience_of(self.engine.course.topic(job.topic))):
+            if isinstance(answer, jobs.Checked):
+                checks.append(answer.check)
+                margins |= {answer.check.id: answer.margin} if answer.margin is not None else {}
+            elif isinstance(answer, jobs.Broken):
+                return self._fault(job, f"its checks could not be collected: {answer.problem}")
+            elif isinstance(answer, jobs.Faulty):
+                raise JudgeDied(answer.problem)
+        if not checks and not job.units:
+            return self._fault(job, "no checks were found for it")
+        return Landing(job, result_of(job, checks), margins)
+
+    def _fault(self, job: Job, text: str) -> Landing:
+        return Landing(job, fault_of(job, self.engine.course.topic(job.topic), text))
+
+    def close(self) -> None:
+        """End the judge; the next job gets another one."""
+        judge, self.judge = self.judge, None
+        if judge is not None:
+            judge.kill()
+
+
+class Pool:
+    """Lanes that work at the same time, and stay warm from one class to the next."""
+
+    def __init__(self, engine: Engine, judges: int, retried: Retried = lambda topic, problem: None) -> None:
+        self.engine = engine
+        self.lanes = [Lane(engine, retried) for _ in range(max(1, judges))]
+
+    def land(self, asked: Iterable[Job]) -> Iterator[Landing]:
+        """Judge jobs side by side; yields each as it lands. Whoever stops listening closes the pool."""
+        waiting: queue.Queue[Job] = queue.Queue()
+        landed: queue.Queue[Any] = queue.Queue()
+        for job in asked:
+            waiting.put(job)
+        self.engine.start()
+        number = waiting.qsize()
+        for lane in self.lanes[:number]:
+            threading.Thread(target=_work, args=(lane, waiting, landed), daemon=True).start()
+        for _ in range(number):
+            landing = landed.get()
+            if isinstance(landing, BaseException):
+                raise landing
+            yield landing
+
+    def close(self) -> None:
+        """End every judge."""
+        for lane in self.lanes:
+            lane.close()
+
+
+def _work(lane: Lane, waiting: queue.Queue[Job], landed: queue.Queue[Any]) -> None:
+    """In a thread: land jobs until none is left."""
+    try:
+        while True:
+            try:
+                job = waiting.get_nowait()
+            except queue.Empty:
+                return
+            landed.put(lane.land(job))
+    except BaseException as error:  # noqa: BLE001 - the main thread must hear of it, or it would wait for ever
+        landed.put(error)
 
 
 def grade_many(
@@ -91,91 +176,27 @@ def grade_many(
     topics: list[str],
     judges: int,
     landed: Callable[[Submission, TopicResult], None] = lambda *_: None,
+    pool: Pool | None = None,
 ) -> Iterator[SubmissionResult]:
     """Grade every topic of every submission; yields each student's result when their last topic has landed."""
-    jobs = [Job(s, course.topic(t), n) for n, (s, t) in enumerate(itertools.product(submissions, topics))]
+    asked = list(itertools.product(submissions, [course.topic(t).name for t in topics]))
     results: dict[int, dict[str, TopicResult]] = {}
-    for job, result in grade_jobs(jobs, engine, judges):
-        landed(job.submission, result)
-        own = results.setdefault(id(job.submission), {})
-        own[job.topic.name] = result
+    for landing in land(([job_of(s, t, n) for n, (s, t) in enumerate(asked)]), engine, judges, pool):
+        submission, topic = asked[landing.job.number]
+        landed(submission, landing.result)
+        own = results.setdefault(id(submission), {})
+        own[topic] = landing.result
         if len(own) == len(topics):
-            yield score_submission(job.submission, course, [own[t] for t in topics])
+            yield score_submission(submission, course, [own[t] for t in topics])
 
 
-def grade_jobs(jobs: Iterable[Job], engine: Engine, judges: int) -> Iterator[tuple[Job, TopicResult]]:
-    """Judge jobs by up to `judges` judges at once; yields each with its result as it lands."""
-    run = _Run(engine, list(jobs))
-    engine.start()
-    threads = [threading.Thread(target=run.work, daemon=True) for _ in range(max(1, min(judges, run.jobs_in_all)))]
-    for thread in threads:
-        thread.start()
-    for _ in range(run.jobs_in_all):
-        landing = run.landed.get()
-        if isinstance(landing, BaseException):
-            raise landing
-        yield landing
-
-
-class _Run:
-    """The queue of jobs, the results that have landed, and the threads that serve one judge each."""
-
-    def __init__(self, engine: Engine, jobs: list[Job]) -> None:
-        self.engine = engine
-        self.jobs: queue.Queue[Job] = queue.Queue()
-        self.landed: queue.Queue[Any] = queue.Queue()
-        for job in jobs:
-            self.jobs.put(job)
-        self.jobs_in_all = len(jobs)
-
-    def work(self) -> None:
-        """In a thread: judge jobs until none is left."""
-        judge: JudgeChannel | None = None
-        try:
-            while True:
-                try:
-                    job = self.jobs.get_nowait()
-                except queue.Empty:
-                    return
-                judge = self._judge(job, judge)
-        except BaseException as error:  # noqa: BLE001 - the main thread must hear of it, or it would wait for ever
-            self.landed.put(error)
-        finally:
-            if judge is not None:
-                judge.kill()
-
-    def _judge(self, job: Job, judge: JudgeChannel | None) -> JudgeChannel | None:
-        """Judge one job, again with fresh processes where something broke; returns the judge that is still good."""
-        problem = ""
-        for attempt in range(ATTEMPTS):
-            time.sleep(PAUSE * attempt)
-            try:
-                judge = judge or self.engine.new_judge()
-                result, problem = self._ask(job, judge)
-            except (JudgeDied, GraderError) as error:
-                result, problem = None, str(error)
-            if result is not None:
-                self.landed.put((job, result))
-                return judge
-            sys.stderr.write(f"{job.topic.name}: {problem}; trying again with fresh processes\n")
-            if judge is not None:
-                judge.kill()
-                judge = None
-        self.landed.put((job, job.fault(problem)))
-        return None
-
-    def _ask(self, job: Job, judge: JudgeChannel) -> tuple[TopicResult | None, str]:
-        """(result, "") of a job that was answered in full, or (None, what went wrong)."""
-        checks: list[CheckResult] = []
-        for message in judge.ask(job.message(), job.patience()):
-            if "check" in message:
-                checks.append(CheckResult.from_dict(message["check"]))
-                if "margin" in message:
-                    job.margins[checks[-1].id] = float(message["margin"])
-            elif "broken" in message:
-                return job.fault(f"its checks could not be collected: {message['broken']}"), ""
-            elif "fault" in message:
-                return None, message["fault"]
-        if not checks:
-            return job.fault("no checks were found for it"), ""
-        return job.result(checks), ""
+def land(asked: list[Job], engine: Engine, judges: int, pool: Pool | None = None) -> Iterator[Landing]:
+    """Land jobs by a pool that is there, or by one that ends with them."""
+    if pool is not None:
+        yield from pool.land(asked)
+        return
+    pool = Pool(engine, min(judges, len(asked)))
+    try:
+        yield from pool.land(asked)
+    finally:
+        pool.close()

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from grader.checks import Misconception, Seen
+from grader.course import Course
 from grader.judge import items as facts
 from grader.judge import loading
 from grader.judge.bench import Bench
@@ -33,12 +34,16 @@ class Explainer:
     """Runs checks of a bench and puts what came of them into words."""
 
     def __init__(self, bench: Bench) -> None:
-        self.bench, self.course = bench, bench.course
+        self.bench = bench
         self.sound: dict[str, list[Any] | None] = {}  # what each check received from the reference
         self.diagnosers: dict[str, Diagnoser] = {}
         self.touched: dict[str, frozenset[str]] = {}
         self.hints: dict[str, dict[str, tuple[str, ...]]] = {}
         self.passed: dict[pytest.Item, CheckResult] = {}  # what is told of a check that passes, whoever passed it
+
+    @property
+    def course(self) -> Course:
+        return self.bench.course
 
     # --- how a check ended
 

@@ -4,11 +4,7 @@ The supervisor starts one (`python -m grader.judge.process`). It collects the ch
 session warm. Where processes can be forked it then becomes a mother: for each request it forks a judge that serves JSON
 lines on a socket of its own. Elsewhere it serves JSON lines on its standard input and output.
 
-Lines to a judge: `{"job", "topic", "source", "problem", "verdict"}` (source null: there is no text to grade, the
-problem says why, and the verdict is that of every check; with "units", only the checks of these functions).
-Lines from it: `{"ready": ...}` once, then for each job one `{"job", "check"}` a check and a closing `{"job", "done"}`,
-`{"job", "broken"}` or `{"job", "fault"}`; `{"job", "held"}` says that the judge is at work while results wait for a
-further look.
+What it is asked and answers is in `grader.jobs`.
 """
 
 from __future__ import annotations
@@ -22,12 +18,13 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pytest
 
+from grader import jobs
 from grader.course import Course, load_course
-from grader.jobs import Plan
+from grader.jobs import Job
 from grader.judge import items as facts
 from grader.judge import plugin
 from grader.judge.bench import Bench
@@ -37,7 +34,6 @@ from grader.judge.topic import TopicRun
 from grader.judge.verdicts import Outcome
 from grader.remote.connection import EngineFault
 from grader.remote.forking import ForkLauncher
-from grader.results import Verdict
 from grader.text import words_of
 
 FLUSH_SECONDS = 0.1  # results of quick checks leave together: each flush wakes the supervisor
@@ -49,43 +45,44 @@ class Judge:
     def __init__(self, bench: Bench) -> None:
         self.bench, self.explainer = bench, Explainer(bench)
 
-    def grade(self, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def grade(self, job: Job) -> Iterator[jobs.Answer]:
         """The lines that answer a job."""
-        name = job["topic"]
-        if name in self.bench.broken:
-            yield {"broken": self.bench.broken[name]}
+        if job.topic in self.bench.broken:
+            yield jobs.Broken(job.number, self.bench.broken[job.topic])
             return
-        units = job.get("units")
-        items = [i for i in self.bench.items.get(name, []) if units is None or facts.function_of(i) in units]
-        if job["source"] is None:
-            absent = Outcome(Verdict(job["verdict"]), text=job["problem"], safe=job["problem"], loading=True)
+        items = [i for i in self.bench.items.get(job.topic, []) if not job.units or facts.function_of(i) in job.units]
+        if job.source is None:
+            absent = Outcome(job.absent, text=job.problem, safe=job.problem, loading=True)
             for item in items:
-                yield {"check": self.explainer.told(item, absent, Source(""), 0.0).to_dict()}
-            yield {"done": True, "output": ""}
+                yield jobs.Checked(job.number, self.explainer.told(item, absent, Source(""), 0.0))
+            yield jobs.Done(job.number)
             return
-        plan = Plan.from_dict(job["plan"]) if job.get("plan") else None
-        run = TopicRun(self.explainer, self.bench.course.topic(name), job["source"], plan)
-        yield from run.run(items)
-        yield {"done": True, "output": run.output}
+        run = TopicRun(self.explainer, self.bench.course.topic(job.topic), job.source, job.plan)
+        for told in run.run(items):
+            yield jobs.Checked(job.number, told.result, told.margin) if told else jobs.Held(job.number)
+        yield jobs.Done(job.number, run.output)
 
     def serve(self, reader: IO[str], writer: IO[str]) -> None:
         """Answer jobs until the reader ends."""
         for line in reader:
-            job = json.loads(line)
+            job = jobs.decode(line)
+            assert isinstance(job, Job), "a judge is asked jobs and nothing else"
             try:
-                flushed = time.monotonic()
-                for answer in self.grade(job):
-                    late = time.monotonic() - flushed > FLUSH_SECONDS
-                    last = not {"done", "broken"}.isdisjoint(answer)
-                    _send(writer, {"job": job["job"], **answer}, flush=late or last)
-                    flushed = time.monotonic() if late else flushed
+                self._answer(job, writer)
             except EngineFault as fault:
-                _send(writer, {"job": job["job"], "fault": str(fault)})
+                _send(writer, jobs.Faulty(job.number, str(fault)))
 
-    def catalogue(self) -> dict[str, Any]:
-        """What the supervisor needs to know of the checks."""
+    def _answer(self, job: Job, writer: IO[str]) -> None:
+        flushed = time.monotonic()
+        for answer in self.grade(job):
+            late = time.monotonic() - flushed > FLUSH_SECONDS
+            _send(writer, answer, flush=late or isinstance(answer, jobs.CLOSING))
+            flushed = time.monotonic() if late else flushed
+
+    def ready(self) -> jobs.Ready:
+        """What the supervisor may know of the checks."""
         points = {t: sum(_points(i) for i in items) for t, items in self.bench.items.items()}
-        return {"ready": True, "pid": os.getpid(), "points": points, "broken": self.bench.broken}
+        return jobs.Ready(os.getpid(), points, self.bench.broken)
 
 
 def _points(item: pytest.Item) -> float:
@@ -93,8 +90,8 @@ def _points(item: pytest.Item) -> float:
     return check.points if check else 0.0
 
 
-def _send(writer: IO[str], message: dict[str, Any], flush: bool = True) -> None:
-    writer.write(json.dumps(message) + "\n")
+def _send(writer: IO[str], line: jobs.Line, flush: bool = True) -> None:
+    writer.write(jobs.encode(line) + "\n")
     if flush:
         writer.flush()
 
@@ -113,7 +110,7 @@ class Mother:
         self.judge, self.control = judge, control
 
     def serve(self) -> None:
-        self.control.send(json.dumps(self.judge.catalogue()).encode())
+        self.control.send(jobs.encode(self.judge.ready()).encode())
         _warm_oracles()
         gc.collect()
         gc.freeze()  # the children never walk, and so never copy, this heap
@@ -178,7 +175,7 @@ class Loop:
         if self.control is not None:
             Mother(self.judge, socket.socket(fileno=self.control)).serve()
             return True
-        _send(_line_output(), self.judge.catalogue())
+        _send(_line_output(), self.judge.ready())
         self.judge.serve(sys.stdin, _line_output())
         return True
 

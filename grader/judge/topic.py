@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pytest
 
@@ -25,7 +24,7 @@ from grader.judge.verdicts import Outcome, outcome_of
 from grader.remote.connection import Turns, WorkerDied
 from grader.remote.limits import WorkerConnection, WorkerLimits
 from grader.remote.session import Session, StudentError
-from grader.results import Verdict
+from grader.results import CheckResult, Verdict
 
 MAX_KILLED = 4  # a worker that was killed from outside is replaced this often for one check
 
@@ -38,6 +37,14 @@ class Ended:
     outcome: Outcome
     seconds: float
     followed: Followed | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """The result of a check; for a candidate of the audit with its margin."""
+
+    result: CheckResult
+    margin: float | None = None
 
 
 class TopicRun:
@@ -55,8 +62,8 @@ class TopicRun:
         self.lines = Source(source)
         self.output = ""
 
-    def run(self, items: Iterable[pytest.Item]) -> Iterator[dict[str, Any]]:
-        """A line for each check, in order; `held`, now and then, while some wait to be followed through."""
+    def run(self, items: Iterable[pytest.Item]) -> Iterator[Told | None]:
+        """What is told of each check, in order; None, now and then, while some wait to be followed through."""
         items = self._planned(list(items))
         follower, held = Follower(self, items), list[Ended]()
         try:
@@ -65,13 +72,13 @@ class TopicRun:
                 follower.note(ended)
                 if held or (self._second_look and follower.may_help(ended)):
                     held.append(ended)
-                    yield {"held": True}
+                    yield None
                 else:
-                    yield self._line(ended)
+                    yield self._told(ended)
                 if self.plan and self.plan.stop and ended.outcome.verdict is not Verdict.PASS:
                     return
             for told in follower.follow_all(held):
-                yield self._line(told) if told else {"held": True}
+                yield self._told(told) if told else None
         finally:
             self._end_worker()
             follower.close()
@@ -89,7 +96,7 @@ class TopicRun:
         outcome = self.load_failure or self._judged(item)
         return Ended(item, outcome, time.perf_counter() - start)
 
-    def _line(self, ended: Ended) -> dict[str, Any]:
+    def _told(self, ended: Ended) -> Told:
         result = self.explainer.told(
             ended.item,
             ended.outcome,
@@ -98,8 +105,7 @@ class TopicRun:
             followed=ended.followed,
             diagnose=None if self.plan is None else ended.item.name in self.plan.diagnose,
         )
-        line: dict[str, Any] = {"check": result.to_dict()}
-        return line if self.plan is None else {**line, "margin": min(ended.outcome.margin, sys.float_info.max)}
+        return Told(result, None if self.plan is None else min(ended.outcome.margin, sys.float_info.max))
 
     def _judged(self, item: pytest.Item) -> Outcome:
         """The verdict of a check; one that ended badly in a used worker is run again, alone in a fresh one."""

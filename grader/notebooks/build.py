@@ -227,9 +227,9 @@ def dump(notebook: dict[str, Any]) -> str:
 # --- the course ------------------------------------------------------------------------------------------------------
 
 
-def catalogue(course: Course, course_file: Path, topics: list[str]) -> dict[str, TopicResult]:
+def catalogue(course: Course, topics: list[str]) -> dict[str, TopicResult]:
     """Every check of the topics, by topic, as it ends where nothing was handed in; raises `GraderFault`."""
-    engine = make_engine(course, course_file.resolve(), topics)
+    engine = make_engine(course, topics)
     try:
         engine.start()
         (result,) = grade_many([Submission("nobody", {})], course, engine, topics, 1)
@@ -241,9 +241,9 @@ def catalogue(course: Course, course_file: Path, topics: list[str]) -> dict[str,
     return {topic.topic: topic for topic in result.topics}
 
 
-def build(course: Course, course_file: Path, folder: Path, topics: list[str], force: bool = False) -> list[Path]:
+def build(course: Course, folder: Path, topics: list[str], force: bool = False) -> list[Path]:
     """Write the nbgrader course; returns the files that were written. Raises `UsageError`, `CourseError`."""
-    found = catalogue(course, course_file, topics)
+    found = catalogue(course, topics)
     files: dict[Path, str] = {}
     for name in topics:
         topic, checks = course.topic(name), found[name].checks
@@ -254,7 +254,7 @@ def build(course: Course, course_file: Path, folder: Path, topics: list[str], fo
             course, topic, {u: hidden.count(u) for u in dict.fromkeys(hidden)}
         )
     if not (folder / CONFIG).exists():
-        files[folder / CONFIG] = config_of(course, course_file)
+        files[folder / CONFIG] = config_of(course)
     return _write(files, force)
 
 
@@ -274,10 +274,10 @@ def _write(files: dict[Path, str], force: bool) -> list[Path]:
     return list(files)
 
 
-def config_of(course: Course, course_file: Path) -> str:
+def config_of(course: Course) -> str:
     """`nbgrader_config.py`: the settings that this course needs."""
     slug = re.sub(r"[^a-z0-9]+", "-", course.title.lower()).strip("-") or "course"
-    return _CONFIG.format(course_id=slug, course_file=str(course_file.resolve()))
+    return _CONFIG.format(course_id=slug, course_file=str(course.file))
 
 
 # --- the roster ------------------------------------------------------------------------------------------------------

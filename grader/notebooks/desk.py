@@ -21,11 +21,11 @@ from typing import Any
 from grader.course import Course, load_course
 from grader.course.stubs import names_of
 from grader.errors import GraderError, GraderFault
-from grader.grading.engine import Engine, JudgeChannel, JudgeDied, make_engine
-from grader.grading.pool import ATTEMPTS, Job
+from grader.grading.engine import Engine, make_engine
+from grader.grading.pool import Lane
+from grader.jobs import Job
 from grader.notebooks import bundle
 from grader.results import CheckResult
-from grader.submissions import Submission, SubmittedFile
 from grader.submissions.ipynb import HANDED_OUT
 from grader.submissions.sifting import Sifted, sift
 
@@ -36,8 +36,8 @@ class Desk:
     """Judges one unit of one topic at a time; a judge that dies is replaced."""
 
     def __init__(self, course: Course, engine: Engine, topic: str) -> None:
-        self.course, self.engine, self.topic = course, engine, topic
-        self.judge: JudgeChannel | None = None
+        self.topic = topic
+        self.lane = Lane(engine)
         self.jobs = 0
         self.answers: dict[tuple[str, str], list[CheckResult]] = {}
         self.stub_names = names_of(course.path("exercises", f"{topic}.py").read_text(encoding="utf-8"))
@@ -49,41 +49,21 @@ class Desk:
         if key not in self.answers:
             while len(self.answers) >= MAX_ANSWERS:
                 del self.answers[next(iter(self.answers))]
-            self.answers[key] = self._judged(sifted.source, [unit])
+            self.answers[key] = self._judged(sifted.source, (unit,))
         return self.answers[key], sifted
 
     def catalogue(self) -> list[CheckResult]:
         """Every check of the topic, as it ends where nothing was handed in."""
-        return self._judged(None, None)
+        return self._judged(None, ())
 
-    def _judged(self, source: str | None, units: list[str] | None) -> list[CheckResult]:
-        name = f"{self.topic}.ipynb"
-        file = None if source is None else SubmittedFile(name, source, None)
+    def _judged(self, source: str | None, units: tuple[str, ...]) -> list[CheckResult]:
         self.jobs += 1
-        job = Job(Submission("notebook", {self.topic: file} if file else {}), self.course.topic(self.topic), self.jobs)
-        problem = ""
-        for _ in range(ATTEMPTS):
-            try:
-                self.judge = self.judge or self.engine.new_judge()
-                return self._ask({**job.message(), **({"units": units} if units else {})}, job.patience())
-            except JudgeDied as error:
-                problem = str(error)
-                if self.judge is not None:
-                    self.judge.kill()
-                self.judge = None
-        raise GraderFault(f"the judge could not finish: {problem}")
-
-    def _ask(self, message: dict[str, Any], patience: float) -> list[CheckResult]:
-        assert self.judge is not None
-        checks: list[CheckResult] = []
-        for line in self.judge.ask(message, patience):
-            if "check" in line:
-                checks.append(CheckResult.from_dict(line["check"]))
-            elif "broken" in line:
-                raise GraderFault(f"the checks could not be collected: {line['broken']}")
-            elif "fault" in line:
-                raise JudgeDied(line["fault"])
-        return checks
+        file = None if source is None else f"{self.topic}.ipynb"
+        problem = f"{self.topic}.py was not handed in" if source is None else ""
+        result = self.lane.land(Job(self.jobs, self.topic, source, file, problem=problem, units=units)).result
+        if any(not c.function for c in result.checks):
+            raise GraderFault(f"the judge could not finish: {result.checks[0].message}")
+        return list(result.checks)
 
 
 @contextlib.contextmanager
@@ -96,7 +76,7 @@ def open_desk(where: Path, topic: str) -> Iterator[tuple[Desk, dict[str, Any]]]:
             hidden = bundle.unpack(where, folder)
             where = folder / "course.yml"
         course = load_course(where)
-        engine = make_engine(course, where.resolve(), [course.topic(topic).name])
+        engine = make_engine(course, [course.topic(topic).name])
         stack.callback(engine.close)
         engine.start()
         desk = Desk(course, engine, topic)

@@ -15,7 +15,7 @@ NAMES = [topic.name for topic in COURSE.topics]
 
 def audited(name, course=COURSE):
     """An audit of one topic, with engine and collected checks of its own."""
-    engine = make_engine(course, course.path("course.yml"), [name], seed=course.seed)
+    engine = make_engine(course, [name], seed=course.seed)
     return TopicAudit(collect(course, [name]), course.topic(name), engine)
 
 
@@ -65,7 +65,7 @@ def test_equivalents_answer_like_the_reference(audit, name):
 def test_other_terms_are_sound(seed):
     """With other seeds of the course references still pass, and variants earn what they should."""
     course = COURSE.model_copy(update={"seed": seed})
-    engine, judge = make_engine(course, course.path("course.yml"), NAMES, seed=seed), collect(course, NAMES)
+    engine, judge = make_engine(course, NAMES, seed=seed), collect(course, NAMES)
     found = []
     try:
         for topic in course.topics:

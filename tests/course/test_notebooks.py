@@ -49,7 +49,7 @@ def test_maths_that_jupyter_shows_wrong(topic):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("course")
-    build.build(COURSE, ROOT / "course.yml", folder, TOPICS)
+    build.build(COURSE, folder, TOPICS)
     return folder
 
 

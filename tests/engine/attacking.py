@@ -23,6 +23,7 @@ import yaml
 from grader.course import load_course
 from grader.grading.engine import Engine, ForkEngine, JudgeChannel
 from grader.grading.pool import grade_many
+from grader.jobs import Answer, Done, Job
 from grader.results import SubmissionResult
 from grader.submissions import Submission, SubmittedFile
 
@@ -161,7 +162,7 @@ class Range:
     def engine(self, without: frozenset[str] = frozenset()) -> ForkEngine:
         """One for each set of walls; all of them share one mother, since only the workers differ."""
         if without not in self.engines:
-            made = _Listening(self.course, self.course_file, list(NEEDED), without=tuple(sorted(without)))
+            made = _Listening(self.course, list(NEEDED), without=tuple(sorted(without)))
             made.outputs, made.peaks = self.outputs, self.judges
             made.mother = next((e.mother for e in self.engines.values()), None)
             self.engines[without] = made
@@ -227,9 +228,9 @@ class _Listening(ForkEngine):
         judge = super().new_judge()
         pid, ask = self.judges[-1], judge.ask
 
-        def listening(job: dict[str, Any], patience: float) -> Iterator[dict[str, Any]]:
+        def listening(job: Job, patience: float) -> Iterator[Answer]:
             for message in ask(job, patience):
-                self.outputs.append(str(message.get("output", "")))
+                self.outputs.append(message.output if isinstance(message, Done) else "")
                 self.peaks.append(_peak_mb(pid))
                 yield message
 

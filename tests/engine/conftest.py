@@ -40,7 +40,7 @@ def reference_source() -> str:
 @pytest.fixture(scope="session")
 def toy_engine(toy: Course) -> Iterator[Engine]:
     """Warm processes for the toy course, shared by all tests of one run."""
-    engine = make_engine(toy, TOY / "course.yml", ["toy"])
+    engine = make_engine(toy, ["toy"])
     engine.start()
     yield engine
     engine.close()

@@ -126,7 +126,7 @@ def audit(tmp_path):
 
     def make(only: str = "", **texts: str) -> TopicAudit:
         course = load_course(write(tmp_path, **texts) / "course.yml")
-        engines.append(make_engine(course, tmp_path / "course.yml", ["tiny"], seed=course.seed))
+        engines.append(make_engine(course, ["tiny"], seed=course.seed))
         return TopicAudit(collect(course, ["tiny"]), course.topic("tiny"), engines[-1], only)
 
     yield make

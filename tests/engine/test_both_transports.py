@@ -94,7 +94,7 @@ def sources_of(course: Course, topic: str) -> dict[str, str]:
 
 def over_pipes(course: Course, jobs: list[tuple[str, str, str]]) -> dict[tuple[str, str], Verdicts]:
     topics = sorted({topic for _, topic, _ in jobs})
-    engine = make_engine(course, course.path("course.yml"), topics)
+    engine = make_engine(course, topics)
     found: dict[tuple[str, str], Verdicts] = {}
     try:
         for topic in topics:

@@ -386,13 +386,14 @@ def test_a_mistake_of_ours_is_one_line(toy_copy, monkeypatch, capsys):
 def test_interrupt_between_two_students(toy_copy, monkeypatch, capsys):
     """Whenever Ctrl-C comes, at the start included, what has landed is reported and the exit code is 130."""
     from grader.cli import run
+    from grader.grading import grade as main_path
     from grader.results import SubmissionResult
 
     def one_then_stop(*arguments: object, **more: object):
         yield SubmissionResult("ann", (), 0.0, 0.0)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "grade_many", one_then_stop)
+    monkeypatch.setattr(main_path, "grade_many", one_then_stop)
     options = run.Options(course_file=toy_copy / "course.yml", as_json=True, topics=("toy",))
 
     assert run.run([toy_copy / "solutions"], options) == 130
@@ -404,16 +405,17 @@ def test_weak_walls_need_the_instructors_word(toy_copy, monkeypatch):
     """Where workers cannot be walled off, hidden checks are only graded with the instructor's consent."""
     from grader.cli import run
     from grader.errors import UsageError
+    from grader.grading import grade as main_path
 
     class Weak:
-        level = "accident-only"
+        level, topics = "accident-only", ("toy", "second")
 
         def start(self) -> None: ...
 
         def close(self) -> None: ...
 
-    monkeypatch.setattr(run, "make_engine", lambda *a, **k: Weak())
-    monkeypatch.setattr(run, "grade_many", lambda *a, **k: iter(()))
+    monkeypatch.setattr(main_path, "make_engine", lambda *a, **k: Weak())
+    monkeypatch.setattr(main_path, "grade_many", lambda *a, **k: iter(()))
     options = run.Options(course_file=toy_copy / "course.yml")
 
     with pytest.raises(UsageError, match="only be protected at the level 'accident-only'") as caught:

@@ -102,7 +102,7 @@ def test_all_mistakes_at_once_in_order(toy_copy):
         (HEAD + "topics: [{name: Toy-1}]", "3:17", "topics.0.name: should be a name of lower-case letters, digits and underscores, not 'Toy-1'", DOCS),
         (HEAD + "topics: [toy]", "3:10", "topics.0: should be keys with their values, not 'toy'", DOCS),
         (HEAD + "topics: toy", "3:9", "topics: should be a list, not 'toy'", DOCS),
-        (HEAD + "topics: [{name: toy}]\nroot: /etc\n", "4:1", "unknown key 'root'", "leave it out"),
+        (HEAD + "topics: [{name: toy}]\nfile: /etc\n", "4:1", "unknown key 'file'", "leave it out"),
         (HEAD + "topics: [{name: toy, weight: .nan}]", "3:30", "topics.0.weight: input should be a finite number, not 'nan'", DOCS),
         (HEAD + "topics: [{name: toy, weight: -1}]", "3:30", "topics.0.weight: input should be greater than or equal to 0, not '-1'", DOCS),
         (HEAD + "topics: [{name: toy, due: 2026-13-40T00:00:00Z}]", "3:27", "topics.0.due: month must be in 1..12, not '2026-13-40T00:00:00Z'", DOCS),
@@ -207,7 +207,7 @@ def test_topics_by_name(toy):
 def test_docs_name_every_key_and_layout():
     """docs/course.md has every key of course.yml and every layout, and its example is a course."""
     text = (ROOT / "docs" / "course.md").read_text(encoding="utf-8")
-    keys = {key for model in (Course, Topic, Limits, Policy) for key in model.model_fields} - {"root"}
+    keys = {key for model in (Course, Topic, Limits, Policy) for key in model.model_fields} - {"file"}
 
     assert sorted(k for k in keys | set(LAYOUTS) if f"| `{k}` |" not in text) == []
     example = plain_yaml.value_of(plain_yaml.compose(text.split("```yaml")[1].split("```")[0]))

@@ -55,7 +55,7 @@ def test_probe_notices_a_wall_that_is_gone(healthy, probe):
 
     assert not finding.held and finding.proof
     assert wall in found.open_walls() and not found.safe
-    assert any(doctor.HELP[wall] == line for line in doctor._advice(found))
+    assert any(doctor.HELP[wall] == line for line in command._advice(found))
 
 
 @pytest.mark.parametrize("kind", preload.KINDS)

@@ -43,7 +43,7 @@ Grade = Callable[..., TopicResult]
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    engine = make_engine(load_course(CHAIN / "course.yml"), CHAIN / "course.yml", ["chain"])
+    engine = make_engine(load_course(CHAIN / "course.yml"), ["chain"])
     engine.start()
     yield engine
     engine.close()
@@ -100,7 +100,7 @@ def chain_judge() -> Explainer:
 
 def in_process(judge: Explainer, source: str) -> dict[str, CheckResult]:
     run = TopicRun(judge, judge.course.topic("chain"), source)
-    results = [CheckResult.from_dict(line["check"]) for line in run.run(judge.bench.items["chain"]) if "check" in line]
+    results = [told.result for told in run.run(judge.bench.items["chain"]) if told]
     return {r.id.split("::")[1]: r for r in results}
 
 
@@ -196,7 +196,7 @@ def test_where_nothing_can_be_followed_through_no_process_is_started(chain_judge
     def refuse(topic: object) -> Answerer:
         raise AssertionError("a second process was asked for")
 
-    chain_judge.answerer = refuse
+    chain_judge.bench.answerer = refuse
     late = "\ndef summary(x, n):\n    return slope(squash(x), x)\n"
     apart = "\ndef jitter(x, rng):\n    return x\n_slope = slope\ndef slope(x, w):\n    return -_slope(x, w)\n"
     results = [in_process(chain_judge, REFERENCE + added) for added in ("", late)]
@@ -210,7 +210,7 @@ def test_a_second_process_that_is_killed_is_replaced(chain_judge):
     """A kill by somebody else costs no credit: another process answers."""
     died = WorkerDied(Verdict.CRASH, "ended by SIGKILL")
     died.by_kill = True
-    good, killed = chain_judge.answerer, []
+    good, killed = chain_judge.bench.answerer, []
 
     def killed_at_first(topic: object) -> Answerer:
         answerer = good(topic)
@@ -219,7 +219,7 @@ def test_a_second_process_that_is_killed_is_replaced(chain_judge):
             answerer.session.request = lambda *a, **k: (_ for _ in ()).throw(died)
         return answerer
 
-    chain_judge.answerer = killed_at_first
+    chain_judge.bench.answerer = killed_at_first
     result = in_process(chain_judge, REFERENCE + WRONG_SQUASH)
 
     assert 2 == len(killed)
@@ -241,7 +241,7 @@ def test_the_share_is_that_of_the_course(chain_judge):
     """`follow_through_share` says what it is worth; where that is nothing, nothing is run again."""
     policy = chain_judge.course.policy
     for share in (0.0, 0.25, 1.0):
-        chain_judge.course = chain_judge.course.model_copy(
+        chain_judge.bench.course = chain_judge.course.model_copy(
             update={"policy": policy.model_copy(update={"follow_through_share": share})}
         )
         check = in_process(chain_judge, REFERENCE + WRONG_SQUASH)["test_slope_of_many"]
@@ -251,7 +251,7 @@ def test_the_share_is_that_of_the_course(chain_judge):
 def test_systems_without_fork_follow_through_too():
     """Where nothing is forked the second process is started anew."""
     course = load_course(CHAIN / "course.yml")
-    engine = SpawnEngine(course, CHAIN / "course.yml", ["chain"])
+    engine = SpawnEngine(course, ["chain"])
     try:
         (result,) = grade_many([submission_of(REFERENCE + WRONG_SQUASH, topic="chain")], course, engine, ["chain"], 1)
     finally:

@@ -66,7 +66,7 @@ def submissions() -> dict[str, Submission]:
 def grade() -> Iterator[Grade]:
     """Grade submissions with the real engine, with processes shared by all tests here."""
     course = load_course(ROOT / "course.yml")
-    engine = make_engine(course, ROOT / "course.yml", TOPICS, SEED)
+    engine = make_engine(course, TOPICS, SEED)
     engine.start()
     yield lambda students, judges: {r.student: r for r in grade_many(students, course, engine, TOPICS, judges)}
     engine.close()

@@ -72,7 +72,7 @@ def run_with_kills(target: str, seed: int, kills: int) -> tuple[dict[str, dict[s
     course = load_course(TOY / "course.yml")
     source = (TOY / "solutions" / "toy.py").read_text()
     slow = source + "\n_d = double\ndef double(x):\n    import time\n    time.sleep(0.02)\n    return _d(x)\n"
-    engine = make_engine(course, TOY / "course.yml", ["toy"])
+    engine = make_engine(course, ["toy"])
     assert isinstance(engine, ForkEngine)
     engine.start()
     killer = Killer(engine, target, seed, kills)
@@ -122,7 +122,7 @@ def test_kills_at_many_moments_never_yield_a_wrong_score(target, seed, undisturb
 def test_no_process_outlives_its_run():
     """When a run ends, so do its judges, zygotes and workers."""
     course = load_course(TOY / "course.yml")
-    engine = make_engine(course, TOY / "course.yml", ["toy"])
+    engine = make_engine(course, ["toy"])
     engine.start()
     mine = [p for t in TARGETS for p in pids(engine, t)]
     list(grade_many([submission_of("while True: pass\n")], course, engine, ["toy"], 1))

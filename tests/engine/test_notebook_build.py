@@ -209,7 +209,7 @@ def test_handed_out_cells_are_those_that_nbgrader_makes(built):
     theirs = {id_of(c): (c.source, c.metadata.nbgrader.checksum) for c in release.cells if id_of(c)}
     course = load_course(TOY / "course.yml")
     checks = [
-        c for g in grouped("toy", build.catalogue(course, TOY / "course.yml", ["toy"])["toy"].checks) for c in g.checks
+        c for g in grouped("toy", build.catalogue(course, ["toy"])["toy"].checks) for c in g.checks
     ]
     ours = {c["name"]: (c["source"], c["checksum"]) for c in handed_out(course, "toy", grouped("toy", checks))}
 

@@ -14,6 +14,7 @@ import pytest
 from notebook_helpers import WRONG_DOUBLE, as_bytes, as_released, filled, run, sources_of
 from toys import TOY
 
+from grader.cli.terminal import say
 from grader.course import load_course
 from grader.errors import UsageError
 from grader.grading.engine import JudgeDied, make_engine
@@ -38,13 +39,13 @@ MARKS = {
 def source(tmp_path_factory) -> dict[str, Any]:
     """The toy topic's source notebook."""
     course = load_course(TOY / "course.yml")
-    checks = build.catalogue(course, TOY / "course.yml", TOPICS)
+    checks = build.catalogue(course, TOPICS)
     return {t: build.notebook_of(course, course.topic(t), checks[t].checks) for t in TOPICS}
 
 
 @pytest.fixture(scope="module")
 def engine():
-    engine = make_engine(load_course(TOY / "course.yml"), TOY / "course.yml", TOPICS)
+    engine = make_engine(load_course(TOY / "course.yml"), TOPICS)
     engine.start()
     yield engine
     engine.close()
@@ -85,7 +86,7 @@ def grade(home, engine) -> Callable[[], Report]:
         found = find_submissions([home / "submitted"], course, "nbgrader")
         results = tuple(grade_many(found.submissions, course, engine, TOPICS, 2))
         report = Report(course.title, engine.level, True, results)
-        gradebook.write(home / "gradebook.db", course, found.submissions, report)
+        gradebook.write(home / "gradebook.db", course, found.submissions, report, say)
         return report
 
     return run_it
@@ -458,10 +459,11 @@ def test_marks_that_were_not_written_are_no_success(home, monkeypatch, written, 
     from types import SimpleNamespace
 
     from grader.cli import run as main_path
+    from grader.grading import grade as grading
 
     idle = SimpleNamespace(level="strong", start=lambda: None, close=lambda: None)
-    monkeypatch.setattr(main_path, "make_engine", lambda *a, **k: idle)
-    monkeypatch.setattr(main_path, "grade_many", lambda *a, **k: iter(()))
+    monkeypatch.setattr(grading, "make_engine", lambda *a, **k: idle)
+    monkeypatch.setattr(grading, "grade_many", lambda *a, **k: iter(()))
     monkeypatch.setattr(main_path.gradebook, "write", lambda *a: written)
     options = main_path.Options(course_file=TOY / "course.yml", gradebook=home / "gradebook.db")
 

@@ -65,7 +65,7 @@ def test_machine_without_proc_grades_and_limits(tmp_path: Path) -> None:
     assert "memory" in verdicts(found["hoards"]) and "pass" not in verdicts(found["hoards"])
 
 
-@pytest.mark.parametrize("kilobytes", [60_000, 150_000])
+@pytest.mark.parametrize("kilobytes", [60_000, 120_000])
 def test_machine_without_memory_gives_no_marks(tmp_path: Path, kilobytes: int) -> None:
     """Where not even the grader's own processes fit, nobody gets a 0: exit code 3, and a sentence or NOT GRADED."""
     little = ["sh", "-c", f'ulimit -v {kilobytes} && exec "$@"', "sh"]

@@ -412,7 +412,7 @@ def test_nobody_reads_the_memory_of_judge_or_worker() -> None:
     assert confined(GET_DUMPABLE + "0").done
     assert confined(GET_DUMPABLE + "1", {"dumpable", "identity"}).done
 
-    protected = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from grader.worker import sandbox as s"
+    protected = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from grader.worker.walls import sandbox as s"
     protected += "\ns.protect_judge(); s.subreaper(); " + GET_DUMPABLE + "0"
     subprocess.run([sys.executable, "-I", "-B", "-c", protected], check=True)
 
@@ -790,7 +790,7 @@ def test_mistakes_in_the_call_are_named() -> None:
 @LINUX_ONLY
 def test_worker_started_as_a_process_of_its_own_raises_the_same_walls() -> None:
     """Where nothing can be forked safely, a worker prepares and confines itself and keeps its descriptors."""
-    source = f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); from grader.worker import sandbox as s\n"
+    source = f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); from grader.worker.walls import sandbox as s\n"
     source += f"kept = os.dup(1); walls = s.prepare({python_folders()!r})\n"
     source += "s.confine_spawned(walls, memory_bytes=1 << 28, cpu_seconds=5)\n"
     source += "os.write(kept, walls.level.encode())\ntry: os.listdir('/etc')\nexcept OSError as e: print('', e.errno)"

@@ -136,7 +136,7 @@ def test_no_report_holds_an_input_an_expected_value_or_a_line_of_a_hidden_check(
     file = course_folder / "course.yml"
     file.write_text(file.read_text().replace("share: 0.5", f"share: 0.5, feedback: {level}"))
     course = load_course(file)
-    engine = make_engine(course, file, ["chain"])
+    engine = make_engine(course, ["chain"])
     try:
         submissions = [submission_of(source_of(way), way, "chain") for way in WAYS]
         results = list(grade_many(submissions, course, engine, ["chain"], 2))
@@ -157,7 +157,7 @@ def test_the_markers_would_be_found(course_folder, tmp_path, capfd):
     hidden = course_folder / "tests" / "hidden" / "test_chain.py"
     hidden.rename(course_folder / "tests" / "public" / "test_chain.py")
     course = load_course(course_folder / "course.yml")
-    engine = make_engine(course, course_folder / "course.yml", ["chain"])
+    engine = make_engine(course, ["chain"])
     try:
         ways = ["message", "value"]
         submissions = [submission_of(source_of(way), way, "chain") for way in ways]

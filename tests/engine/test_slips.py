@@ -61,7 +61,7 @@ Graded = Callable[[str], TopicResult]
 @pytest.fixture(scope="module")
 def graded(course: Course) -> Iterator[Graded]:
     """The result of each case, graded when it is first asked for."""
-    engine = make_engine(course, course.path("course.yml"), TOPICS, SEED)
+    engine = make_engine(course, TOPICS, SEED)
 
     @functools.cache
     def grade(name: str) -> TopicResult:

@@ -125,7 +125,7 @@ def forked(course_file: Path) -> dict[str, dict[str, str]]:
     if not can_fork():
         pytest.skip("needs forked workers to compare with")
     course = load_course(course_file)
-    engine = make_engine(course, course_file, ["toy"])
+    engine = make_engine(course, ["toy"])
     assert isinstance(engine, ForkEngine)
     try:
         submissions = [submission_of(source, student) for student, source in SOURCES.items()]
@@ -223,7 +223,7 @@ def test_killing_a_process_changes_no_verdict(wrapper, course_file, tmp_path, mo
 
 
 def spawn_engine(course_file: Path) -> SpawnEngine:
-    return SpawnEngine(load_course(course_file), course_file, ["toy"])
+    return SpawnEngine(load_course(course_file), ["toy"])
 
 
 def test_a_judge_that_is_killed_while_it_starts_is_started_anew(course_file, monkeypatch):
@@ -240,7 +240,19 @@ def test_a_judge_that_is_killed_while_it_starts_is_started_anew(course_file, mon
     try:
         engine.start()
         assert len(engine.processes) == 3
-        assert engine.catalogue["points"] == {"toy": 100}
+        assert engine.spare is not None
+    finally:
+        engine.close()
+
+
+def test_a_run_starts_no_judge_too_many(course_file):
+    """However often the processes of a run are asked for, the judge that was started ahead is the first one used."""
+    engine = spawn_engine(course_file)
+    try:
+        engine.start()
+        engine.start()
+        engine.new_judge()
+        assert len(engine.processes) == 1
     finally:
         engine.close()
 
@@ -279,7 +291,7 @@ def test_the_stand_in_cannot_fork(course_file, tmp_path):
     (tmp_path / "probe.py").write_text(
         "import select, sys\nfrom pathlib import Path\nfrom grader.course import load_course\nfrom grader.grading.engine import make_engine\n"
         f"f = Path({str(course_file)!r})\n"
-        "print(type(make_engine(load_course(f), f, ['toy'])).__name__, hasattr(select, 'poll'), sys.executable)\n"
+        "print(type(make_engine(load_course(f), ['toy'])).__name__, hasattr(select, 'poll'), sys.executable)\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]), "WRAPPER": "stand-in"}
     command = [sys.executable, str(ROOT / "tests" / "engine" / "crippled.py"), "-I", "-m", "probe"]

@@ -32,7 +32,7 @@ def grade_course(
 ) -> dict[str, SubmissionResult]:
     """Grade sources of the first topic with the course in `root`, by processes of its own."""
     course = load_course(root / "course.yml")
-    engine = make_engine(course, root / "course.yml", list(topics))
+    engine = make_engine(course, list(topics))
     submissions = [submission_of(source, student, topics[0]) for student, source in sources.items()]
     try:
         return {r.student: r for r in grade_many(submissions, course, engine, list(topics), 2)}
