@@ -24,7 +24,7 @@ from grader.grading.pool import grade_many
 from grader.notebooks import gradebook
 from grader.reports import summary, to_json
 from grader.results import Report, SubmissionResult
-from grader.submissions import LAYOUTS, Found, Submission, find_submissions
+from grader.submissions import LAYOUT_NAMES, Found, Submission, find_submissions
 from grader.text import printable
 
 FILES = {"json": "results.json", "csv": "scores.csv"}
@@ -95,8 +95,8 @@ def _formats(options: Options) -> list[str]:
 
 
 def _found(paths: list[Path], course: Course, options: Options) -> Found:
-    if options.layout is not None and options.layout not in LAYOUTS:
-        raise UsageError(f"no layout '{options.layout}'", "--layout", f"the layouts are {', '.join(LAYOUTS)}")
+    if options.layout is not None and options.layout not in LAYOUT_NAMES:
+        raise UsageError(f"no layout '{options.layout}'", "--layout", f"the layouts are {', '.join(LAYOUT_NAMES)}")
     found = find_submissions(paths, course, options.layout)
     for warning in found.warnings:
         say(f"warning: {warning}")
