@@ -18,7 +18,7 @@ from grader.grading.grade import SAFE_LEVELS, Grader, Interrupted, Progress, as_
 from grader.notebooks import gradebook
 from grader.reports import summary, to_json
 from grader.results import Report
-from grader.submissions import LAYOUTS, Found
+from grader.submissions import LAYOUT_NAMES, Found
 from grader.text import printable
 
 FILES = {"json": "results.json", "csv": "scores.csv"}
@@ -110,8 +110,8 @@ class _Told(Progress):
 
 
 def _refuse_unknown_layout(layout: str | None) -> None:
-    if layout is not None and layout not in LAYOUTS:
-        raise UsageError(f"no layout '{layout}'", "--layout", f"the layouts are {', '.join(LAYOUTS)}")
+    if layout is not None and layout not in LAYOUT_NAMES:
+        raise UsageError(f"no layout '{layout}'", "--layout", f"the layouts are {', '.join(LAYOUT_NAMES)}")
 
 
 def _formats(options: Options) -> list[str]:

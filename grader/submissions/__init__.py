@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from grader.submissions.find import LAYOUTS, STAMP, find_submissions
+from grader.submissions.find import find_submissions
+from grader.submissions.layouts import LAYOUT_NAMES
 from grader.submissions.model import Found, Submission, SubmittedFile
+from grader.submissions.reading import STAMP
 
-__all__ = ["LAYOUTS", "STAMP", "Found", "Submission", "SubmittedFile", "find_submissions"]
+__all__ = ["LAYOUT_NAMES", "STAMP", "Found", "Submission", "SubmittedFile", "find_submissions"]

@@ -14,7 +14,7 @@ from toys import ROOT
 
 from grader.course import Course, Limits, Policy, Topic, find_course, load_course, plain_yaml
 from grader.errors import CourseError
-from grader.submissions import LAYOUTS
+from grader.submissions import LAYOUT_NAMES
 
 HEAD = "format: 1\ntitle: T\n"
 DOCS = "see docs/course.md for what each key takes"
@@ -209,7 +209,7 @@ def test_docs_name_every_key_and_layout():
     text = (ROOT / "docs" / "course.md").read_text(encoding="utf-8")
     keys = {key for model in (Course, Topic, Limits, Policy) for key in model.model_fields} - {"file"}
 
-    assert sorted(k for k in keys | set(LAYOUTS) if f"| `{k}` |" not in text) == []
+    assert sorted(k for k in keys | set(LAYOUT_NAMES) if f"| `{k}` |" not in text) == []
     example = plain_yaml.value_of(plain_yaml.compose(text.split("```yaml")[1].split("```")[0]))
     assert [t.name for t in Course.model_validate(example).topics] == ["backprop", "attention"]
 

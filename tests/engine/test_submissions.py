@@ -15,7 +15,8 @@ import pytest
 
 from grader.course import Course
 from grader.errors import NothingToGrade, UsageError
-from grader.submissions import Found, Submission, find_submissions
+from grader.submissions import LAYOUT_NAMES, Found, Submission, find_submissions
+from grader.submissions.layouts import LAYOUTS
 
 CODE = "x = 1\n"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -259,6 +260,12 @@ def test_layout_can_be_forced(find, tmp_path):
 
     assert by_student(find(root, "student")) == {"submit": ["second", "toy"]}
     assert by_student(find(root, "class")) == {"ann": ["toy"], "bob": ["second"]}
+
+
+def test_every_layout_can_be_named():
+    """`--layout` takes the name of each layout that is tried, and no other; a class, which matches all, is tried last."""
+    assert sorted(LAYOUT_NAMES) == sorted(layout.name for layout in LAYOUTS)
+    assert LAYOUTS[-1].name == "class"
 
 
 def test_notebooks_yield_definitions_and_keep_their_lines(find, tmp_path):
@@ -682,7 +689,7 @@ def test_zips_in_zips_end(find, tmp_path):
 
 def test_a_students_zip_that_is_too_large(find, tmp_path, monkeypatch):
     """A student's huge zip within a class is refused before it is read whole."""
-    monkeypatch.setattr("grader.submissions.find.MAX_ARCHIVE", 100)
+    monkeypatch.setattr("grader.submissions.reading.MAX_ARCHIVE", 100)
     packed = zipped(tmp_path / "x.zip", {"toy.py": CODE * 5}).read_bytes()
     found = find(lay(tmp_path / "submit", {"ann/toy.py": CODE, "bob.zip": packed}))
 
