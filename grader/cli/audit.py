@@ -6,7 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from grader.audit.rules import Complaint, MutantTally, TopicAudit, collect
+from grader.audit.kills import fill_matrix
+from grader.audit.rules import complaints as broken_rules
+from grader.audit.topic import Complaint, MutantTally, TopicAudit, collect
 from grader.course import Course
 from grader.errors import UsageError
 from grader.grading.engine import make_engine
@@ -32,9 +34,9 @@ def run(course: Course, topics: list[str], options: AuditOptions) -> int:
             audit = TopicAudit(judge, course.topic(name), engine, options.check)
             if options.check and not audit.items:
                 continue
-            complaints = list(audit.complaints(options.sample))
+            complaints = list(broken_rules(audit, options.sample))
             if options.verbose:
-                audit.fill_matrix()
+                fill_matrix(audit)
             found.append((audit, complaints))
             if not options.as_json:
                 print(text_of(audit, complaints), flush=True)

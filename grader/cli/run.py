@@ -49,9 +49,6 @@ def run(paths: list[Path], options: Options) -> int:
     course = as_course(options.course_file, paths)
     formats = _formats(options)
     _refuse_unknown_layout(options.layout)
-    _make(options.output)
-    if options.gradebook is not None:
-        gradebook.refuse_unusable(options.gradebook)
     topics = [course.topic(t).name for t in dict.fromkeys(options.topics)]
     report, found, interrupted = _graded(paths, course, topics, options)
     _show(report, options)
@@ -68,11 +65,19 @@ def _graded(paths: list[Path], course: Course, topics: list[str], options: Optio
         course, seed=options.seed, judges=options.jobs, trusted=options.trusted, progress=told
     ) as grader:
         found = grader.find(course, paths, options.students, options.layout)
+        chosen = topics or topics_of(course, found)
+        _refuse_unusable(options)
         try:
-            chosen = topics or topics_of(course, found)
             return grader.report(course, found, chosen, options.capstone), found, False
         except Interrupted as interrupted:
             return interrupted.report, found, True
+
+
+def _refuse_unusable(options: Options) -> None:
+    """Before any work is done, so that hours of it are not lost to a slip."""
+    _make(options.output)
+    if options.gradebook is not None:
+        gradebook.refuse_unusable(options.gradebook)
 
 
 class _Told(Progress):

@@ -64,7 +64,7 @@ class TopicRun:
 
     def run(self, items: Iterable[pytest.Item]) -> Iterator[Told | None]:
         """What is told of each check, in order; None, now and then, while some wait to be followed through."""
-        items = self._planned(list(items))
+        items = _planned(list(items), self.plan)
         follower, held = Follower(self, items), list[Ended]()
         try:
             for item in items:
@@ -82,14 +82,6 @@ class TopicRun:
         finally:
             self._end_worker()
             follower.close()
-
-    def _planned(self, items: list[pytest.Item]) -> list[pytest.Item]:
-        plan = self.plan
-        if plan is None:
-            return items
-        wanted = [i for i in items if i.name in plan.only or not plan.only]
-        ordered = sorted(wanted, key=lambda i: facts.function_of(i) != plan.first) if plan.first else wanted
-        return ordered[::-1] if plan.backwards else ordered
 
     def _ended(self, item: pytest.Item) -> Ended:
         start = time.perf_counter()
@@ -215,6 +207,15 @@ class TopicRun:
             self.worker.close()
             self.output += self.worker.output.text()
         self.worker = self.session = self.transcribed = None
+
+
+def _planned(items: list[pytest.Item], plan: Plan | None) -> list[pytest.Item]:
+    """The checks that a plan asks for, in its order."""
+    if plan is None:
+        return items
+    wanted = [i for i in items if i.name in plan.only or not plan.only]
+    ordered = sorted(wanted, key=lambda i: facts.function_of(i) != plan.first) if plan.first else wanted
+    return ordered[::-1] if plan.backwards else ordered
 
 
 class Follower:

@@ -8,7 +8,8 @@ import pytest
 
 from grader.audit.equivalents import load_equivalents, prove
 from grader.audit.mutants import mutants
-from grader.audit.rules import TopicAudit, collect
+from grader.audit.rules import complaints
+from grader.audit.topic import TopicAudit, collect
 from grader.cli import audit as command
 from grader.course import load_course
 from grader.course.stubs import derive_stub
@@ -137,7 +138,7 @@ def audit(tmp_path):
 def rules_broken(audit: TopicAudit, with_mutants: int = 0) -> dict[str, set[str]]:
     """{rule: the places it names}."""
     found: dict[str, set[str]] = {}
-    for complaint in audit.complaints(with_mutants):
+    for complaint in complaints(audit, with_mutants):
         assert complaint.problem and complaint.help
         found.setdefault(complaint.rule, set()).add(complaint.where)
     return found
@@ -146,7 +147,7 @@ def rules_broken(audit: TopicAudit, with_mutants: int = 0) -> dict[str, set[str]
 def test_a_sound_topic_breaks_no_rule(audit):
     """No complaint; every mutant is killed but for the float that may be a NumPy scalar."""
     tiny = audit()
-    found = list(tiny.complaints(with_mutants=1))
+    found = list(complaints(tiny, with_mutants=1))
 
     assert {c.rule for c in found} == {"mutants"} and len(found) == 1
     assert "float((x * x).mean()) -> (x * x).mean()" in found[0].problem
@@ -240,7 +241,7 @@ def test_a_tolerance_may_be_wide_for_a_reason(audit):
 
 def test_a_check_file_that_does_not_import_is_one_complaint(audit):
     """What cannot be collected is said, and nothing else is tried."""
-    found = list(audit(checks="import nothing_of_this_name\n").complaints())
+    found = list(complaints(audit(checks="import nothing_of_this_name\n")))
     assert [c.rule for c in found] == ["collects"] and "nothing_of_this_name" in found[0].problem
 
 
@@ -299,17 +300,17 @@ def test_an_equivalent_is_listed_with_its_proof(audit):
 def test_an_entry_that_can_be_killed_or_found_nowhere_is_refused(audit):
     """The list of equivalents hides no fault and keeps no dead entry."""
     killable = EQUIVALENT.replace("float((x * x).mean()) -> (x * x).mean()", "x * x -> x / x")
-    found = [c.problem for c in audit(equivalents=killable).complaints(with_mutants=1) if c.rule == "equivalents"]
+    found = [c.problem for c in complaints(audit(equivalents=killable), with_mutants=1) if c.rule == "equivalents"]
     assert found == ["a check kills what is listed as equivalent: power: x * x -> x / x"]
     dead = EQUIVALENT.replace('(x * x).mean()"', 'x.mean()"')
-    found = [c.problem for c in audit(equivalents=dead).complaints(with_mutants=1) if c.rule == "equivalents"]
+    found = [c.problem for c in complaints(audit(equivalents=dead), with_mutants=1) if c.rule == "equivalents"]
     assert found[0].startswith("no such mutant: power")
 
 
 def test_too_many_equivalents_are_refused(audit):
     """A list that holds more than 8 % of the mutants is a reference that wants to be plainer."""
     several = EQUIVALENT + EQUIVALENT.replace("float((x * x).mean()) -> (x * x).mean()", "x * x -> x")
-    found = [c.problem for c in audit(equivalents=several).complaints(with_mutants=1) if c.rule == "equivalents"]
+    found = [c.problem for c in complaints(audit(equivalents=several), with_mutants=1) if c.rule == "equivalents"]
     assert any("mutants are listed as equivalent" in problem for problem in found)
 
 

@@ -13,7 +13,8 @@ import pytest
 from in_memory_judge import InMemoryLauncher, InMemoryWorker
 from toys import ROOT, check_named, submission_of, verdicts
 
-from grader.audit.rules import collect, stated_losses
+from grader.audit.rules import stated_losses
+from grader.audit.topic import collect
 from grader.course import load_course
 from grader.course.units import Unit, earlier_units, units_of
 from grader.grading.engine import Engine, SpawnEngine, make_engine
