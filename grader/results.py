@@ -1,12 +1,46 @@
-"""What a graded run found: frozen data, to and from plain dicts (contracts: docs/reports.md)."""
+"""What a graded run found: frozen models, to and from plain dicts and JSON (contracts: docs/reports.md)."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+import json
+import math
+from dataclasses import asdict, fields, replace
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, NoReturn, Self
+
+from pydantic import (
+    ConfigDict,
+    InstanceOf,
+    PlainValidator,
+    StrictBool,
+    StrictInt,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
+
+from grader.errors import UsageError
+from grader.text import printable
 
 SCHEMA_VERSION = 1
+RESULTS_JSON = "results.json"
+MADE_BY = "grade PATH... -o FOLDER writes what can be read here"
+FORBID = ConfigDict(extra="forbid")
+
+
+def _number(value: object) -> int | float:
+    """As it is, so that a whole number is written as one; NaN too, which is refused where it would be written."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    raise PydanticCustomError("number", "Input should be a number")
+
+
+Number = Annotated[int | float, PlainValidator(_number), WithJsonSchema({"type": "number"})]
+Text = InstanceOf[str]  # names of files and students may hold lone surrogates, which a plain `str` refuses
 
 
 class Verdict(StrEnum):
@@ -69,81 +103,109 @@ class Verdict(StrEnum):
         return self not in (Verdict.PASS, Verdict.MISSING, Verdict.SKIPPED, Verdict.GRADER_FAULT)
 
 
-@dataclass(frozen=True)
-class CheckResult:
+@dataclass(frozen=True, config=FORBID)
+class Written:
+    """What a report is made of: a dict that is read holds every field that is written, and no other."""
+
+    SOMETIMES: ClassVar[tuple[str, ...]] = ()  # fields that are left out, never null, where there is nothing to say
+    NEVER: ClassVar[tuple[str, ...]] = ()  # fields that are not written
+
+    @classmethod
+    def required(cls) -> list[str]:
+        """The fields that stand in every document."""
+        return [f.name for f in fields(cls) if f.name not in (*cls.SOMETIMES, *cls.NEVER)]
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Self:
+        """From what `to_dict` made; a `ValueError` where it does not fit."""
+        made: Self = TypeAdapter(cls).validate_python(data)
+        return made
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_written(cls, data: Any) -> Any:
+        """Holds for dicts alone: in Python, fields have their defaults."""
+        if isinstance(data, dict):
+            wrong = [("Field required", name) for name in cls.required() if name not in data]
+            wrong += [("Should be absent, not null", n) for n in cls.SOMETIMES if n in data and data[n] is None]
+            wrong += [("Unexpected field", name) for name in cls.NEVER if name in data]
+            for what, name in wrong:
+                raise PydanticCustomError("misfit", "{what}", {"what": what, "field": name})
+        return data
+
+
+@dataclass(frozen=True, config=FORBID)
+class CheckResult(Written):
     """One check of one submission."""
 
-    id: str
-    function: str
-    title: str
-    visibility: str
-    verdict: Verdict
-    points: float | None
-    max_points: float | None
-    message: str = ""
-    diagnosis: str | None = None
-    advice: str | None = None
-    follow_through: bool = False
-    seconds: float = 0.0
+    SOMETIMES = ("points", "max_points")  # absent from the hidden checks of a student's bundle
+
+    id: Text
+    function: Text
+    title: Text
+    visibility: Text
+    verdict: Annotated[Verdict, WithJsonSchema({"enum": [v.value for v in Verdict]})]
+    points: Number | None = None
+    max_points: Number | None = None
+    message: Text = ""
+    diagnosis: Text | None = None
+    advice: Text | None = None
+    follow_through: StrictBool = False
+    seconds: Number = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        data = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        data = {f.name: getattr(self, f.name) for f in fields(self)}
         data["verdict"] = self.verdict.value
         data["seconds"] = round(self.seconds, 4)
-        if self.points is None:  # a hidden check in a student's bundle
+        if self.points is None:
             del data["points"], data["max_points"]
         return data
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> CheckResult:
-        return cls(**{"points": None, "max_points": None, **data, "verdict": Verdict(data["verdict"])})
 
-
-@dataclass(frozen=True)
-class CapstoneFigure:
+@dataclass(frozen=True, config=FORBID)
+class CapstoneFigure(Written):
     """A number that a capstone measured, null where it is none, and its gate."""
 
-    name: str
-    value: float | None
-    low: float
-    high: float
-    reached: bool
+    name: Text
+    value: Number | None
+    low: Number
+    high: Number
+    reached: StrictBool
 
 
-@dataclass(frozen=True)
-class CapstoneResult:
+@dataclass(frozen=True, config=FORBID)
+class CapstoneResult(Written):
     """The capstone of one topic, trained with the student's functions (`grade run --capstone`)."""
 
-    reached: bool
-    points: float
-    max_points: float
+    reached: StrictBool
+    points: Number
+    max_points: Number
     figures: tuple[CapstoneFigure, ...] = ()
-    message: str = ""
-    seconds: float = 0.0
+    message: Text = ""
+    seconds: Number = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        data = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        data = {f.name: getattr(self, f.name) for f in fields(self)}
         return {**data, "figures": [asdict(f) for f in self.figures], "seconds": round(self.seconds, 4)}
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> CapstoneResult:
-        return cls(**{**data, "figures": tuple(CapstoneFigure(**f) for f in data["figures"])})
 
-
-@dataclass(frozen=True)
-class TopicResult:
+@dataclass(frozen=True, config=FORBID)
+class TopicResult(Written):
     """One topic of one submission; points are scaled to the topic's weight."""
 
-    topic: str
-    file: str | None
-    digest: str | None
-    points: float
-    max_points: float
+    SOMETIMES = ("notes", "capstone")
+    NEVER = ("output",)
+
+    topic: Text
+    file: Text | None
+    digest: Text | None
+    points: Number
+    max_points: Number
     checks: tuple[CheckResult, ...]
-    cached: bool = False
-    seconds: float = 0.0
-    output: str = ""
-    notes: tuple[str, ...] = ()
+    cached: StrictBool = False
+    seconds: Number = 0.0
+    output: Text = ""
+    notes: tuple[Text, ...] = ()
     capstone: CapstoneResult | None = None
 
     @property
@@ -158,17 +220,19 @@ class TopicResult:
         return {**data, **_noted(self.notes), **capstone, "checks": [c.to_dict() for c in self.checks]}
 
 
-@dataclass(frozen=True)
-class SubmissionResult:
+@dataclass(frozen=True, config=FORBID)
+class SubmissionResult(Written):
     """All topics of one student."""
 
-    student: str
+    SOMETIMES = ("notes",)
+
+    student: Text
     topics: tuple[TopicResult, ...]
-    points: float
-    max_points: float
-    late_days: int = 0
-    penalty: float = 0.0
-    notes: tuple[str, ...] = ()
+    points: Number
+    max_points: Number
+    late_days: StrictInt = 0
+    penalty: Number = 0.0
+    notes: tuple[Text, ...] = ()
 
     @property
     def final(self) -> float:
@@ -185,15 +249,17 @@ class SubmissionResult:
         return {**data, **_noted(self.notes), "topics": [t.to_dict() for t in self.topics]}
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, config=FORBID)
+class Report(Written):
     """A whole run."""
 
-    course: str
-    protection: str
-    complete: bool
+    SOMETIMES = ("notes",)
+
+    course: Text
+    protection: Text
+    complete: StrictBool
     submissions: tuple[SubmissionResult, ...]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[Text, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -204,6 +270,65 @@ class Report:
             **_noted(self.notes),
             "submissions": [s.to_dict() for s in self.submissions],
         }
+
+    def to_json(self, path: Path | None = None) -> str:
+        """`results.json`: one JSON document, pure ASCII, with a final newline; written to the path, if there is one."""
+        text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        if path is not None:
+            path.write_text(text, encoding="utf-8", newline="\n")
+        return text
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str = RESULTS_JSON) -> Self:
+        """From what `to_dict` made; `where` names it in the error that tells what does not fit."""
+        _refuse_other_versions(data, where)
+        try:
+            return super().from_dict({name: data[name] for name in data if name != "schema_version"})
+        except ValidationError as error:
+            raise UsageError(_misfit(error), where, MADE_BY) from None
+
+    @classmethod
+    def from_json(cls, source: str | Path) -> Self:
+        """From the text of a `results.json`, or from the file at a `Path`."""
+        where = RESULTS_JSON
+        try:
+            if isinstance(source, Path):
+                where = printable(str(source))
+                source = source.read_text(encoding="utf-8")
+            data = json.loads(source, parse_constant=_no_number, parse_float=_finite)
+        except OSError as error:
+            raise UsageError(f"cannot be read: {error.strerror}", where, "check the name and the rights") from None
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"not JSON: {printable(str(error))}", where, MADE_BY) from None
+        return cls.from_dict(data, where)
+
+
+def _refuse_other_versions(data: Any, where: str) -> None:
+    if not isinstance(data, dict):
+        raise UsageError("the document should be an object", where, MADE_BY)
+    version = data.get("schema_version")
+    if "schema_version" not in data:
+        raise UsageError("schema_version: Field required", where, MADE_BY)
+    if type(version) is not int or version != SCHEMA_VERSION:
+        problem = f"schema_version: {printable(repr(version), 60)} is not read here"
+        raise UsageError(problem, where, f"this version of grade reads {SCHEMA_VERSION}")
+
+
+def _misfit(error: ValidationError) -> str:
+    """The first thing that does not fit, as `place: what`, on one line."""
+    first = error.errors(include_url=False)[0]
+    inner = first.get("ctx", {}).get("field", "")
+    place = ".".join(str(part) for part in (*first["loc"], inner) if part != "")
+    return printable(f"{place}: {first['msg']}")
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number of JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else _no_number(digits)
 
 
 def _noted(notes: tuple[str, ...]) -> dict[str, list[str]]:

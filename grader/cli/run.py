@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from dataclasses import dataclass
@@ -11,17 +10,15 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from grader import reports
 from grader.cli.terminal import painter, say, wants_colour
 from grader.course import Course
 from grader.errors import EXIT_BELOW, EXIT_FAULT, EXIT_FULL, EXIT_INTERRUPTED, UsageError
 from grader.grading.grade import SAFE_LEVELS, Grader, Interrupted, Progress, as_course, topics_of
 from grader.notebooks import gradebook
-from grader.reports import summary, to_json
+from grader.reports import summary
 from grader.results import Report
 from grader.submissions import LAYOUT_NAMES, Found
-from grader.text import printable
-
-FILES = {"json": "results.json", "csv": "scores.csv"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ def run(paths: list[Path], options: Options) -> int:
     topics = [course.topic(t).name for t in dict.fromkeys(options.topics)]
     report, found, interrupted = _graded(paths, course, topics, options)
     _show(report, options)
-    _write(report, course, formats, options.output)
+    _write(report, formats, options.output)
     if options.gradebook is not None and not gradebook.write(options.gradebook, course, found.submissions, report, say):
         return EXIT_FAULT
     return EXIT_INTERRUPTED if interrupted else _exit_code(report, options)
@@ -75,7 +72,8 @@ def _graded(paths: list[Path], course: Course, topics: list[str], options: Optio
 
 def _refuse_unusable(options: Options) -> None:
     """Before any work is done, so that hours of it are not lost to a slip."""
-    _make(options.output)
+    if options.output is not None:
+        reports.make_folder(options.output)
     if options.gradebook is not None:
         gradebook.refuse_unusable(options.gradebook)
 
@@ -122,50 +120,27 @@ def _refuse_unknown_layout(layout: str | None) -> None:
 def _formats(options: Options) -> list[str]:
     if options.reports is not None and options.output is None:
         raise UsageError("--report says what to write, but not where", help="add -o FOLDER")
-    formats = [name.strip() for name in (options.reports or ",".join(FILES)).split(",") if name.strip()]
-    unknown = [name for name in formats if name not in FILES]
-    if unknown:
-        raise UsageError(f"no report '{printable(unknown[0])}'", "--report", f"the reports are {', '.join(FILES)}")
-    return list(dict.fromkeys(formats))
+    names = (options.reports or ",".join(reports.DEFAULT)).split(",")
+    return reports.known((name.strip() for name in names if name.strip()), "--report")
 
 
 def _show(report: Report, options: Options) -> None:
     """The result on standard output; a reader that has gone, as in `grade ... | head`, stops nothing else."""
     colour = wants_colour()
     paint = painter(sys.stdout.isatty() if colour is None else colour)
-    text = to_json.render(report) if options.as_json else summary.render(report, paint, options.verbose)
+    text = report.to_json() if options.as_json else summary.render(report, paint, options.verbose)
     try:
         click.echo(text, nl=False, color=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _make(folder: Path | None) -> None:
-    """Before any work is done, so that hours of it are not lost to a slip."""
-    if folder is not None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _unwritable(folder, error) from None
-
-
-def _write(report: Report, course: Course, formats: list[str], folder: Path | None) -> None:
-    """Each report under a name of its own first, so that no moment leaves half a file."""
+def _write(report: Report, formats: list[str], folder: Path | None) -> None:
     if folder is None:
         return
     for name in formats:
-        path = folder / FILES[name]
-        half = path.with_name(f".{path.name}.half")
-        try:
-            importlib.import_module(f"grader.reports.to_{name}").write(report, course, half)
-            half.replace(path)
-        except OSError as error:
-            raise _unwritable(path, error) from None
-        say(f"wrote {path}")
-
-
-def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot be written: {error.strerror}", str(path), "choose another folder with -o")
+        for path in reports.write(report, folder, [name]):
+            say(f"wrote {path}")
 
 
 def _exit_code(report: Report, options: Options) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from grader.course import Course
 from grader.results import Report, SubmissionResult
 from grader.text import printable
 
+FILE = "scores.csv"
 FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are wide forms of the first
 
 
@@ -37,8 +37,9 @@ def row(result: SubmissionResult, topics: list[str]) -> list[str]:
     ]
 
 
-def write(report: Report, course: Course, path: Path) -> None:
-    topics = [t.name for t in course.topics if any(t.name == r.topic for s in report.submissions for r in s.topics)]
+def write(report: Report, path: Path) -> None:
+    """The columns of topics stand in the order in which the report first names them."""
+    topics = list(dict.fromkeys(t.topic for s in report.submissions for t in s.topics))
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["student", *topics, "total", "late_days", "penalty", "final"])

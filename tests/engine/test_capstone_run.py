@@ -16,7 +16,7 @@ from grader.cli.terminal import painter
 from grader.course import load_course
 from grader.grading import capstone as capstone_run
 from grader.grading.scoring import with_capstone
-from grader.reports import schema, summary, to_json
+from grader.reports import summary, to_json
 from grader.results import CapstoneFigure, CapstoneResult, Report, SubmissionResult, TopicResult
 
 CAPSTONE = '''
@@ -53,7 +53,7 @@ def grade(course: Path, sources: dict[str, str], tmp_path: Path, *options: str) 
     if ended.exception is not None and not isinstance(ended.exception, SystemExit):
         raise ended.exception
     results = json.loads((tmp_path / "out" / "results.json").read_text())
-    jsonschema.validate(results, schema.schema())
+    jsonschema.validate(results, to_json.schema())
     return ended.exit_code, {s["student"]: s["topics"][0] for s in results["submissions"]}, ended.stdout
 
 
@@ -146,4 +146,4 @@ def test_summary_of_one_student_shows_figure_and_gate() -> None:
     assert "capstone: gate not reached  (0/10)" in text
     assert "accuracy: 0.5 (gate 0.9 to 1: not reached)" in text and "loss: not a number (gate 1 to 2" in text
     assert "IndexError: out of range" in text
-    jsonschema.validate(json.loads(to_json.render(report)), schema.schema())
+    jsonschema.validate(json.loads(report.to_json()), to_json.schema())

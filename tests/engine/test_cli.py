@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 from toys import ROOT, TOY
 
-from grader.reports import schema
+from grader.reports import to_json
 
 STUB = (TOY / "exercises" / "toy.py").read_text()
 SOLUTION = (TOY / "solutions" / "toy.py").read_text()
@@ -221,7 +221,7 @@ def test_json_is_one_document(graded):
     data = json.loads(done.stdout)
 
     assert done.returncode == 1
-    jsonschema.validate(data, schema.schema())
+    jsonschema.validate(data, to_json.schema())
     assert done.stdout == (course / "report" / "results.json").read_text()
     assert [s["student"] for s in data["submissions"]] == ["\\x1b[31mzoe=", "ann", "bob", "eve"]
     assert [s["points"] for s in data["submissions"]][:3] == [0, 100, 0]

@@ -6,6 +6,9 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,10 +17,19 @@ import jsonschema
 import pytest
 from toys import ROOT
 
+from grader import reports
 from grader.cli.terminal import painter
-from grader.course import Course
-from grader.reports import schema, summary, to_csv, to_json
-from grader.results import CheckResult, Report, SubmissionResult, TopicResult, Verdict
+from grader.errors import UsageError
+from grader.reports import summary, to_csv, to_json
+from grader.results import (
+    CapstoneFigure,
+    CapstoneResult,
+    CheckResult,
+    Report,
+    SubmissionResult,
+    TopicResult,
+    Verdict,
+)
 from grader.text import name_of, printable, words_of
 
 plain = painter(False)
@@ -56,7 +68,7 @@ FAULT = student("dan", topic(check("grader_fault", message="the check itself is 
 
 def test_json_has_exactly_the_fields_of_the_contract_in_order():
     """The fields of docs/reports.md, in their order; notes stand only where there is something to note."""
-    data = json.loads(to_json.render(report(HALF)))
+    data = json.loads(report(HALF).to_json())
 
     assert list(data) == ["schema_version", "course", "protection", "complete", "submissions"]
     (one,) = data["submissions"]
@@ -71,7 +83,7 @@ def test_json_has_exactly_the_fields_of_the_contract_in_order():
 def test_json_notes():
     """Notes of the run, of a student and of a topic are in the report."""
     noted = student("ann", topic(check(), notes=("c",)), notes=("b",))
-    data = to_json.render(report(noted, notes=("a",)))
+    data = report(noted, notes=("a",)).to_json()
 
     assert json.loads(data)["notes"] == ["a"]
     assert json.loads(data)["submissions"][0]["notes"] == ["b"]
@@ -81,7 +93,7 @@ def test_json_notes():
 def test_hidden_points_are_absent_in_a_students_bundle():
     """A check that was not run here has no points at all, not null ones."""
     skipped = student("ann", topic(check("skipped", points=None)))
-    (one,) = json.loads(to_json.render(report(skipped)))["submissions"][0]["topics"][0]["checks"]
+    (one,) = json.loads(report(skipped).to_json())["submissions"][0]["topics"][0]["checks"]
 
     assert {"points", "max_points"}.isdisjoint(one)
     assert CheckResult.from_dict(one) == skipped.topics[0].checks[0]
@@ -89,7 +101,7 @@ def test_hidden_points_are_absent_in_a_students_bundle():
 
 def test_json_is_ascii_with_one_document():
     """Whatever the names, the document is ASCII, ends in one newline and can be read again."""
-    text = to_json.render(report(student("\u0416\u202e\x1b[1m'<script>", topic(check()))))
+    text = report(student("\u0416\u202e\x1b[1m'<script>", topic(check()))).to_json()
 
     assert text.isascii() and text.endswith("}\n") and "\x1b" not in text
     assert json.loads(text)["submissions"][0]["student"] == "\u0416\u202e\x1b[1m'<script>"
@@ -98,7 +110,7 @@ def test_json_is_ascii_with_one_document():
 def test_nan_never_reaches_json():
     """A report with a number that JSON lacks is a mistake of ours, not a broken file."""
     with pytest.raises(ValueError, match="JSON"):
-        to_json.render(report(student("ann", topic(check(points=float("nan"))))))
+        report(student("ann", topic(check(points=float("nan"))))).to_json()
 
 
 @pytest.mark.parametrize(
@@ -109,13 +121,13 @@ def test_reports_follow_the_schema(one):
     shipped = json.loads(files("grader.reports").joinpath("results.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(shipped)
 
-    jsonschema.validate(json.loads(to_json.render(report(one, notes=("n",)))), shipped)
+    jsonschema.validate(json.loads(report(one, notes=("n",)).to_json()), shipped)
 
 
 def test_the_schema_refuses_what_is_not_in_the_contract():
     """An unknown field, a missing one, another verdict and another version are all refused."""
-    validator = jsonschema.Draft202012Validator(schema.schema())
-    good = json.loads(to_json.render(report(HALF)))
+    validator = jsonschema.Draft202012Validator(to_json.schema())
+    good = json.loads(report(HALF).to_json())
     assert validator.is_valid(good)
     for change in (
         lambda d: d.update(extra=1),
@@ -131,32 +143,283 @@ def test_the_schema_refuses_what_is_not_in_the_contract():
         assert not validator.is_valid(bad)
 
 
-def test_the_schema_on_disk_is_the_one_of_the_classes():
-    """`results.schema.json` is what `python -m grader.reports.schema` writes now."""
-    assert schema.FILE.read_text(encoding="utf-8") == schema.render()
+def test_the_schema_on_disk_is_the_one_of_the_models():
+    """`results.schema.json` is what `python -m grader.reports.to_json` writes now."""
+    assert to_json.SCHEMA_FILE.read_text(encoding="utf-8") == to_json.schema_text()
+
+
+# --- reading back ----------------------------------------------------------------------------------------------------
+
+
+FIGURES = (CapstoneFigure("accuracy", 0.5, 0.9, 1, False), CapstoneFigure("loss", None, 1.0, 2.0, True))
+TRAINED = CapstoneResult(False, 0.0, 10.0, FIGURES, "IndexError: out of range", 1.25)
+EVERYTHING = report(
+    student(
+        "\u0416\udc80",
+        topic(
+            check(seconds=0.1235, diagnosis="sign", follow_through=True),
+            check("skipped", points=None),
+            check("wrong", message="a\nb", advice="Sum."),
+            capstone=TRAINED,
+            notes=("c",),
+        ),
+        topic(check("missing"), file=None, name="second", cached=True),
+        late_days=2,
+        penalty=0.5,
+        notes=("b", "d"),
+    ),
+    FULL,
+    notes=("a",),
+)
+
+
+@pytest.mark.parametrize("whole", [EVERYTHING, report(), report(FULL, HALF, NONE, FAULT)])
+def test_a_report_is_read_back_as_it_was_written(whole, tmp_path):
+    """From text, from a file and from a dict, with capstones, notes and checks without points; to the same bytes."""
+    path = tmp_path / "results.json"
+    text = whole.to_json(path)
+
+    assert path.read_bytes() == text.encode()
+    assert Report.from_json(text) == Report.from_json(path) == Report.from_dict(whole.to_dict()) == whole
+    assert Report.from_json(text).to_json() == text
+
+
+def test_what_students_print_is_not_written():
+    """`output` is lost on the way, and nothing else."""
+    one = topic(check(), output="printed")
+    (again,) = Report.from_json(report(student("ann", one)).to_json()).submissions
+
+    assert again.topics == (replace(one, output=""),)
+
+
+def test_whole_numbers_stay_whole():
+    """A number is written as it is: a penalty of 0 as 0, one of 0.0 as 0.0, whatever way it came."""
+    one = report(student("ann", topic(check(points=10)), penalty=0))
+    text = one.to_json()
+
+    assert '"penalty": 0,' in text and '"points": 10,' in text and '"max_points": 10,' in text
+    assert Report.from_json(text).to_json() == replace(one, notes=()).to_json() == text
+    assert '"penalty": 0.0,' in report(FULL).to_json()
+
+
+@pytest.mark.parametrize(
+    "place, value, problem",
+    [
+        ("course", 1, "course: Input should be an instance of str"),
+        ("complete", "yes", "complete: Input should be a valid boolean"),
+        ("submissions", {}, "submissions: Input should be a valid tuple"),
+        ("extra", 1, "extra: Unexpected keyword argument"),
+        ("a\n\x1b", 1, "a \\x1b: Unexpected keyword argument"),
+        ("submissions.0.points", "12", "submissions.0.points: Input should be a number"),
+        ("submissions.0.points", True, "submissions.0.points: Input should be a number"),
+        ("submissions.0.late_days", 1.5, "submissions.0.late_days: Input should be a valid integer"),
+        ("submissions.0.late_days", None, "submissions.0.late_days: Input should be a valid integer"),
+        ("submissions.0.notes", None, "submissions.0.notes: Should be absent, not null"),
+        ("submissions.0.notes", [1], "submissions.0.notes.0: Input should be an instance of str"),
+        ("submissions.0.topics.0", 5, "submissions.0.topics.0: Input should be a dictionary or an instance of TopicRe"),
+        ("submissions.0.topics.0.output", "x", "submissions.0.topics.0.output: Unexpected field"),
+        ("submissions.0.topics.0.capstone", None, "submissions.0.topics.0.capstone: Should be absent, not null"),
+        ("submissions.0.topics.0.checks.0.verdict", "passed", "submissions.0.topics.0.checks.0.verdict: Input should "),
+        ("submissions.0.topics.0.checks.0.points", None, "submissions.0.topics.0.checks.0.points: Should be absent"),
+        (
+            "submissions.0.topics.0.capstone.figures.1.low",
+            [],
+            "submissions.0.topics.0.capstone.figures.1.low: Input sh",
+        ),
+        ("schema_version", 2, "schema_version: 2 is not read here"),
+        ("schema_version", True, "schema_version: True is not read here"),
+        ("schema_version", "1", "schema_version: '1' is not read here"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_its_place(place, value, problem):
+    """One line names the place and what is wrong there; the schema refuses the same documents."""
+    data = EVERYTHING.to_dict()
+    *way, last = place.split(".")
+    inner_of(data, way)[int(last) if last.isdigit() else last] = value
+
+    assert refused(json.dumps(data)).startswith(f"results.json: {problem}")
+    assert not jsonschema.Draft202012Validator(to_json.schema()).is_valid(data)
+
+
+def inner_of(data, way):
+    for step in way:
+        data = data[int(step) if step.isdigit() else step]
+    return data
+
+
+def refused(source) -> str:
+    with pytest.raises(UsageError) as told:
+        Report.from_json(source)
+    assert told.value.help and str(told.value).isprintable()
+    return str(told.value)
+
+
+WAYS = ["", "submissions.0", "submissions.0.topics.0", "submissions.0.topics.0.checks.0"]
+WAYS += ["submissions.0.topics.0.capstone", "submissions.0.topics.0.capstone.figures.0"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_field_that_is_always_written_is_asked_for(way):
+    """Whatever field is dropped: the schema and the reader agree whether the document still fits."""
+    validator = jsonschema.Draft202012Validator(to_json.schema())
+    for name in inner_of(EVERYTHING.to_dict(), filter(None, way.split("."))):
+        data = EVERYTHING.to_dict()
+        del inner_of(data, filter(None, way.split(".")))[name]
+        if validator.is_valid(data):
+            assert name in ("notes", "capstone", "points", "max_points") and Report.from_dict(data)
+        else:
+            assert refused(json.dumps(data)) == f"results.json: {f'{way}.{name}'.lstrip('.')}: Field required"
+
+
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        ("", "not JSON: Expecting value"),
+        ("{", "not JSON: Expecting property name"),
+        ("[]", "the document should be an object"),
+        ("null", "the document should be an object"),
+        ("{}", "schema_version: Field required"),
+        ('{"schema_version": NaN}', "not JSON: NaN is no number of JSON"),
+        ('{"schema_version": 1e999}', "not JSON: 1e999 is no number of JSON"),
+        ("[" * 200_000, "not JSON: "),
+    ],
+)
+def test_what_is_no_report_at_all_is_refused(text, problem):
+    """Text that is not JSON, or no object, is an error of one line like any other."""
+    assert refused(text).startswith(f"results.json: {problem}")
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    """A file is named by its path, whether it is not there, no text, or no report."""
+    path = tmp_path / "r.json"
+    assert refused(path) == f"{path}: cannot be read: No such file or directory"
+    path.write_bytes(b"\xff")
+    assert refused(path).startswith(f"{path}: not JSON: ")
+    path.write_text("{}")
+    assert refused(path) == f"{path}: schema_version: Field required"
+
+
+def test_results_refuse_what_they_cannot_hold():
+    """A slip in the grader itself is found where the result is made."""
+    for wrong in ({"points": "1"}, {"verdict": "passed"}, {"seconds": None}, {"unheard_of": 1}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            replace(check(), **wrong)
+
+
+# --- formats ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_module_of_the_folder_is_a_format():
+    """Each to_NAME.py has the name of its file and writes it; no two write the same; the defaults come first."""
+    names = [p.stem.removeprefix("to_") for p in Path(reports.__file__).parent.glob("to_*.py")]
+    made = {name: __import__(f"grader.reports.to_{name}", fromlist=["FILE"]) for name in names}
+
+    assert sorted(reports.formats()) == sorted(names) and reports.formats()[:2] == list(reports.DEFAULT)
+    assert all(callable(module.write) for module in made.values())
+    assert {name: module.FILE for name, module in made.items()} == {n: reports.file_of(n) for n in names}
+    assert len({module.FILE for module in made.values()}) == len(names)
+
+
+def test_every_format_is_written_whole(tmp_path):
+    """The folder is made, each format is in its file, and nothing half-written is left."""
+    written = reports.write(EVERYTHING, tmp_path / "a" / "b", reports.formats())
+
+    assert [p.name for p in written] == [reports.file_of(name) for name in reports.formats()]
+    assert sorted(written) == sorted((tmp_path / "a" / "b").iterdir())
+    assert all(p.stat().st_size for p in written)
+    assert [p.name for p in reports.write(EVERYTHING, tmp_path)] == ["results.json", "scores.csv"]
+
+
+NEW = "FILE = 'names.txt'\ndef write(report, path):\n    path.write_text(report.submissions[0].student)\n"
+
+
+@pytest.fixture
+def dropped_in(tmp_path, monkeypatch):
+    """A module to_names.py in the package's path, and one that fails wherever it is imported."""
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "to_names.py").write_text(NEW)
+    (tmp_path / "more" / "to_broken.py").write_text("raise RuntimeError\n")
+    monkeypatch.setattr(reports, "__path__", [*reports.__path__, str(tmp_path / "more")])
+    yield
+    sys.modules.pop("grader.reports.to_names", None)
+    vars(reports).pop("to_names", None)
+
+
+def test_a_new_module_is_a_new_format(dropped_in, tmp_path):
+    """A file to_names.py in the package is all it takes; formats are listed without being imported."""
+    assert reports.formats() == ["json", "csv", *sorted({*reports.formats()[2:], "broken", "names"})]
+    (path,) = reports.write(report(FULL), tmp_path / "out", ["names", "names"])
+
+    assert (path.name, path.read_text()) == ("names.txt", "ann")
+
+
+def test_what_is_no_format_is_refused_before_anything_is_written(tmp_path):
+    """The error names the formats there are."""
+    with pytest.raises(UsageError, match="no report 'cvs'") as told:
+        reports.write(report(FULL), tmp_path / "out", ["json", "cvs"])
+
+    assert told.value.help.startswith("the reports are json, csv")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    """A file in the folder's place, or a folder in the file's, is an error of one line."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="file: cannot be written: File exists"):
+        reports.write(report(FULL), tmp_path / "file")
+    (tmp_path / "scores.csv").mkdir()
+    with pytest.raises(UsageError, match="scores.csv: cannot be written: Is a directory"):
+        reports.write(report(FULL), tmp_path, ["csv"])
+
+
+def test_formats_are_listed_without_the_models():
+    """Whoever asks for their names waits for no library."""
+    code = "import sys; from grader import reports; reports.formats(); print({'pydantic', 'csv'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+
+    assert done.stdout.strip() == "set()"
+
+
+# --- verdicts --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_every_verdict_has_a_mark_a_colour_and_words(verdict):
+    """A new verdict says how it looks: none has an empty word, and its colour is one that terminals have."""
+    assert verdict.mark and verdict.colour and verdict.words
+    assert click.unstyle(painter(True)(verdict.mark, verdict.colour)) == verdict.mark
+    assert verdict.mark in summary.render(report(student("ann", topic(check(verdict.value)))), plain, verbose=True)
+
+
+def test_the_docs_have_a_row_for_each_verdict():
+    """The table of docs/reports.md names exactly the verdicts there are, each once."""
+    page = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    table = page.partition("\n## Verdicts\n")[2].partition("\n## ")[0]
+
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.M)) == sorted(v.value for v in Verdict)
 
 
 # --- scores.csv ------------------------------------------------------------------------------------------------------
 
 
-def rows(toy: Course, path: Path, *students: SubmissionResult) -> list[dict[str, str]]:
-    to_csv.write(report(*students), toy, path)
+def rows(path: Path, *students: SubmissionResult) -> list[dict[str, str]]:
+    to_csv.write(report(*students), path)
     return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
 
 
-def test_csv_has_one_row_a_student(toy, tmp_path):
-    """One row a student by name: topics in the order of the course, total, late days, penalty, final."""
+def test_csv_has_one_row_a_student(tmp_path):
+    """One row a student by name: topics in the order of the report, total, late days, penalty, final."""
     late = student("bob", topic(check(), name="second"), topic(check(points=2.5)), late_days=2, penalty=0.5)
-    first, second = rows(toy, tmp_path / "s.csv", late, FULL)
+    first, second = rows(tmp_path / "s.csv", late, FULL)
 
-    assert list(first) == ["student", "toy", "second", "total", "late_days", "penalty", "final"]
-    assert list(first.values()) == ["ann", "20", "", "20", "0", "0", "20"]
-    assert list(second.values()) == ["bob", "2.5", "10", "12.5", "2", "0.5", "12"]
+    assert list(first) == ["student", "second", "toy", "total", "late_days", "penalty", "final"]
+    assert list(first.values()) == ["ann", "", "20", "20", "0", "0", "20"]
+    assert list(second.values()) == ["bob", "10", "2.5", "12.5", "2", "0.5", "12"]
 
 
-def test_csv_gives_no_number_for_what_could_not_be_graded(toy, tmp_path):
+def test_csv_gives_no_number_for_what_could_not_be_graded(tmp_path):
     """A grader fault is never a 0 that somebody could import."""
-    (row,) = rows(toy, tmp_path / "s.csv", FAULT)
+    (row,) = rows(tmp_path / "s.csv", FAULT)
 
     assert list(row.values()) == ["dan", "not graded", "not graded", "0", "0", "not graded"]
 
@@ -164,17 +427,17 @@ def test_csv_gives_no_number_for_what_could_not_be_graded(toy, tmp_path):
 @pytest.mark.parametrize(
     "name", ["=1+1", "+1", "-rf", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\uff1d1", "=cmd|' /C calc'!A0"]
 )
-def test_csv_holds_no_formulas(toy, tmp_path, name):
+def test_csv_holds_no_formulas(tmp_path, name):
     """No name starts a formula in a spreadsheet, whatever white space stands before it."""
-    (row,) = rows(toy, tmp_path / "s.csv", student(name, topic(check())))
+    (row,) = rows(tmp_path / "s.csv", student(name, topic(check())))
 
     assert row["student"].startswith("'")
     assert row["student"][1:] == name.strip()
 
 
-def test_csv_survives_any_name(toy, tmp_path):
+def test_csv_survives_any_name(tmp_path):
     """Quotes, commas, line ends, control characters and lone surrogates stay within one row."""
-    (row,) = rows(toy, tmp_path / "s.csv", student('a",b\r\nc\x00\x1b\udc80', topic(check())))
+    (row,) = rows(tmp_path / "s.csv", student('a",b\r\nc\x00\x1b\udc80', topic(check())))
 
     assert row["student"] == 'a",b c\\x00\\x1b\\udc80'
 
@@ -288,7 +551,7 @@ def test_docs_name_every_verdict_and_field():
     """docs/reports.md has every verdict, every field and every column."""
     text = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
     names = {f"`{v.value}`" for v in Verdict}
-    for part in [schema.schema(), *schema.schema()["$defs"].values()]:
+    for part in [to_json.schema(), *to_json.schema()["$defs"].values()]:
         names |= {f"`{name}`" for name in part["properties"]}
 
     assert sorted(n for n in names if n not in text) == []

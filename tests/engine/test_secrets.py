@@ -13,7 +13,7 @@ from grader.cli.terminal import painter
 from grader.course import load_course
 from grader.grading.engine import make_engine
 from grader.grading.pool import grade_many
-from grader.reports import summary, to_csv, to_json
+from grader.reports import summary, to_csv
 from grader.results import Report, SubmissionResult
 
 CHAIN = Path(__file__).parent / "chain"
@@ -119,11 +119,11 @@ def course_folder(tmp_path: Path) -> Path:
     return tmp_path / "course"
 
 
-def all_words(results: list[SubmissionResult], course: object, folder: Path) -> str:
+def all_words(results: list[SubmissionResult], folder: Path) -> str:
     """Everything that any report says of these results."""
     report = Report("A course", "strong", True, tuple(results))
-    to_csv.write(report, course, folder / "scores.csv")
-    words = [to_json.render(report), (folder / "scores.csv").read_text(encoding="utf-8")]
+    to_csv.write(report, folder / "scores.csv")
+    words = [report.to_json(), (folder / "scores.csv").read_text(encoding="utf-8")]
     for result in results:
         for verbose in (False, True):
             words.append(summary.render(Report("A course", "strong", True, (result,)), painter(False), verbose))
@@ -142,7 +142,7 @@ def test_no_report_holds_an_input_an_expected_value_or_a_line_of_a_hidden_check(
         results = list(grade_many(submissions, course, engine, ["chain"], 2))
     finally:
         engine.close()
-    words = all_words(results, course, tmp_path) + "".join(capfd.readouterr())
+    words = all_words(results, tmp_path) + "".join(capfd.readouterr())
 
     assert len(WAYS) == len(results) and not any(r.faults for r in results)
     assert all(0 == r.points for r in results), "a way to tell that also passes tells nothing"
@@ -161,7 +161,7 @@ def test_the_markers_would_be_found(course_folder, tmp_path, capfd):
     try:
         ways = ["message", "value"]
         submissions = [submission_of(source_of(way), way, "chain") for way in ways]
-        words = all_words(list(grade_many(submissions, course, engine, ["chain"], 1)), course, tmp_path)
+        words = all_words(list(grade_many(submissions, course, engine, ["chain"], 1)), tmp_path)
     finally:
         engine.close()
 
