@@ -31,13 +31,15 @@ class Plan:
     second_look: bool = True  # rerun in a fresh worker, follow-through
     diagnose: tuple[str, ...] = ()  # names of checks whose failure is looked up
     cpu_seconds: Mapping[str, float] = field(default_factory=dict)  # limits by name of check
+    wrong: tuple[str, int] | None = None  # a file of misconceptions, and which of them takes its unit's place
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Plan:
-        return cls(**{**data, "only": tuple(data["only"]), "diagnose": tuple(data["diagnose"])})
+        wrong = tuple(data["wrong"]) if data["wrong"] else None
+        return cls(**{**data, "only": tuple(data["only"]), "diagnose": tuple(data["diagnose"]), "wrong": wrong})
 
 
 @dataclass(frozen=True)

@@ -48,59 +48,52 @@ class Verdict(StrEnum):
 
     `mark` is its word in the summary, `colour` that word's colour there, `words` what a hidden check says where it
     has no words of its own: without exit codes, sizes or signals, which a submission could choose by its inputs.
+    `facts` holds what is true of it, of these:
+
+    died          the worker is gone after it
+    rerun         in a used worker it is tried again, alone in a fresh one, before it counts
+    followed      it may be an earlier function's doing
+    comparable    a misconception that fails in the same way may explain it
+    worth_a_look  a person should look at the submission
+    to_mend       it is something that the student wrote and has to mend
     """
 
     mark: str
     colour: str
     words: str
+    died: bool
+    rerun: bool
+    followed: bool
+    comparable: bool
+    worth_a_look: bool
+    to_mend: bool
 
-    def __new__(cls, value: str, mark: str = "", colour: str = "", words: str = "") -> Verdict:
+    def __new__(cls, value: str, mark: str = "", colour: str = "", words: str = "", facts: str = "") -> Verdict:
         verdict = str.__new__(cls, value)
         verdict._value_ = value
         verdict.mark, verdict.colour, verdict.words = mark, colour, words
+        for name in ("died", "rerun", "followed", "comparable", "worth_a_look", "to_mend"):
+            setattr(verdict, name, name in facts.split())
         return verdict
 
     PASS = "pass", "ok", "green", "the check passed"
-    WRONG = "wrong", "wrong", "red", "the value is not right"
-    ERROR = "error", "error", "red", "an error was raised"
+    WRONG = "wrong", "wrong", "red", "the value is not right", "rerun followed comparable to_mend"
+    ERROR = "error", "error", "red", "an error was raised", "rerun followed comparable to_mend"
     MISSING = "missing", "missing", "yellow", "it is not written yet"
-    TIMEOUT = "timeout", "timeout", "red", "ran into its time limit"
-    MEMORY = "memory", "memory", "red", "ran into its memory limit"
-    CRASH = "crash", "crash", "red", "the process ended before it returned a value"
-    FORBIDDEN = "forbidden", "forbidden", "red", "something that this topic does not allow was used"
-    VIOLATION = "violation", "violation", "red", "wrote to the grader's channel, or printed or called back far too much"
+    TIMEOUT = "timeout", "timeout", "red", "ran into its time limit", "died to_mend"
+    MEMORY = "memory", "memory", "red", "ran into its memory limit", "died worth_a_look to_mend"
+    CRASH = (
+        "crash", "crash", "red", "the process ended before it returned a value", "died rerun worth_a_look to_mend"
+    )  # fmt: skip
+    FORBIDDEN = (
+        "forbidden", "forbidden", "red", "something that this topic does not allow was used", "worth_a_look to_mend"
+    )  # fmt: skip
+    VIOLATION = (
+        "violation", "violation", "red", "wrote to the grader's channel, or printed or called back far too much",
+        "died worth_a_look to_mend",
+    )  # fmt: skip
     SKIPPED = "skipped", "skipped", "yellow", "it is not run here"
-    GRADER_FAULT = "grader_fault", "NOT GRADED", "magenta", "the check itself is faulty"
-
-    @property
-    def died(self) -> bool:
-        """Whether the worker is gone after this verdict."""
-        return self in (Verdict.TIMEOUT, Verdict.MEMORY, Verdict.CRASH, Verdict.VIOLATION)
-
-    @property
-    def rerun(self) -> bool:
-        """Whether such an end in a used worker is tried again, alone in a fresh one, before it counts."""
-        return self in (Verdict.WRONG, Verdict.ERROR, Verdict.CRASH)
-
-    @property
-    def followed(self) -> bool:
-        """Whether it may be an earlier function's doing."""
-        return self in (Verdict.WRONG, Verdict.ERROR)
-
-    @property
-    def comparable(self) -> bool:
-        """Whether a misconception that fails in the same way may explain it."""
-        return self in (Verdict.WRONG, Verdict.ERROR)
-
-    @property
-    def worth_a_look(self) -> bool:
-        """Whether a person should look at the submission."""
-        return self in (Verdict.CRASH, Verdict.VIOLATION, Verdict.FORBIDDEN, Verdict.MEMORY, Verdict.GRADER_FAULT)
-
-    @property
-    def to_mend(self) -> bool:
-        """Whether it is something that the student wrote and has to mend."""
-        return self not in (Verdict.PASS, Verdict.MISSING, Verdict.SKIPPED, Verdict.GRADER_FAULT)
+    GRADER_FAULT = "grader_fault", "NOT GRADED", "magenta", "the check itself is faulty", "worth_a_look"
 
 
 @dataclass(frozen=True, config=FORBID)

@@ -17,7 +17,6 @@ from grader.grading.pool import job_of, land
 from grader.jobs import Plan
 from grader.results import CheckResult, TopicResult, Verdict
 from grader.submissions import Submission, SubmittedFile
-from grader.worker.server import ORIGIN
 
 
 @dataclass(frozen=True)
@@ -63,42 +62,7 @@ def _handed_in(candidate: Candidate) -> Submission:
     return Submission(candidate.name, {candidate.topic.name: file})
 
 
-# --- misconceptions as texts -----------------------------------------------------------------------------------------
-
-_PUT_IN = '''
-
-def _put_in(text, number):
-    """Replace one function of this module by a wrong one, made from what the module held before."""
-    import types
-
-    found = []
-
-    def misconception(id, sentence, *, caught_by, twins=(), replaces=None):
-        def register(wrong):
-            found.append((replaces or wrong.__name__, wrong if replaces else lambda reference: wrong))
-            return wrong
-
-        return register
-
-    scope = {{"__name__": "misconceptions", "__builtins__": __builtins__, "misconception": misconception}}
-    exec(compile(text, {filename!r}, "exec", dont_inherit=True), scope)
-    name, make = found[number]
-    view = types.ModuleType(__name__, __doc__)
-    setattr(view, name, globals()[name])
-    view.__getattr__ = lambda other: globals()[other]
-    globals()[name] = make(view)
-
-
-_put_in({text!r}, {number})
-'''
-
-
-def with_misconception(reference: str, misconceptions: str, number: int) -> str:
-    """The text of the reference with one of its functions replaced by misconception `number` of the file's."""
-    text = misconceptions.replace("from grader.checks import misconception\n", "\n")
-    return reference + _PUT_IN.format(filename=ORIGIN + "misconceptions.py", text=text, number=number)
-
-
 def misconceptions_text(course: Course, topic: str) -> str:
+    """The text of a topic's file of misconceptions, which travels with the reference; "" where there is none."""
     path = course.path("tests", "hidden", "misconceptions", f"{topic}.py")
     return path.read_text(encoding="utf-8") if path.is_file() else ""

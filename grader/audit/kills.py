@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from grader.audit.candidates import Candidate, Graded, misconceptions_text, with_misconception
+from grader.audit.candidates import Candidate, Graded, misconceptions_text
 from grader.audit.equivalents import Equivalent, load_equivalents
 from grader.audit.mutants import Mutant
 from grader.audit.topic import Complaint, MutantTally, TopicAudit
 from grader.checks import Misconception
 from grader.judge.diagnosis import TRANSFORMS
 from grader.results import Verdict
+from grader.worker import substitute
 
+REFUSED = substitute.Refused.__name__  # the file of misconceptions does not run beside a submission
 MOST_EQUIVALENT = 0.08  # of a topic's mutants
 LEAST_KILLED = 0.98  # of the others
 SLOWER = 10.0  # a mutant may use this many times the reference's CPU time
@@ -28,8 +30,8 @@ def misconceptions_die(audit: TopicAudit) -> Iterator[Complaint]:
         if m.caught_by not in known:
             yield audit.complaint("misconceptions", m.id, f"no check '{m.caught_by}'", "name its check")
         elif m.caught_by in audit.names:
-            source = with_misconception(audit.reference, text, number)
-            made.append(_wrong(audit, str(number), source, (m.caught_by,), diagnose=(m.caught_by,)))
+            meant = (m.caught_by,)
+            made.append(_wrong(audit, str(number), audit.reference, meant, diagnose=meant, wrong=(text, number)))
     for name, graded in audit.grade(made).items():
         m = audit.misconceptions[int(name)]
         audit.kills.add(audit.kills.misconceptions, graded, m.id, m.caught_by)
@@ -38,7 +40,11 @@ def misconceptions_die(audit: TopicAudit) -> Iterator[Complaint]:
 
 def _judged(audit: TopicAudit, m: Misconception, graded: Graded) -> Iterator[Complaint]:
     check = graded.checks[m.caught_by]
-    if check.verdict is Verdict.PASS:
+    refused = check.message.partition(f"{REFUSED}: ")[2]
+    if refused:
+        help = "take what it needs from the standard library, numpy or torch, or write it out"
+        yield audit.complaint("misconceptions", m.id, refused, help)
+    elif check.verdict is Verdict.PASS:
         problem = f"it lets a misconception pass: {m.id}, {m.sentence}"
         yield audit.complaint("misconceptions", m.caught_by, problem, "sharpen the check")
     elif check.diagnosis is None or check.diagnosis in TRANSFORMS:
@@ -86,7 +92,7 @@ def _find_kills_by_misconceptions(audit: TopicAudit) -> None:
     for number, m in enumerate(audit.misconceptions):
         only = _unkilled(audit, m.replaces)
         if only:
-            made.append(_wrong(audit, str(number), with_misconception(audit.reference, text, number), only))
+            made.append(_wrong(audit, str(number), audit.reference, only, wrong=(text, number)))
     for name, graded in audit.grade(made).items():
         audit.kills.add(audit.kills.misconceptions, graded, audit.misconceptions[int(name)].id)
 
@@ -163,7 +169,7 @@ def fill_matrix(audit: TopicAudit) -> None:
     audit.kills.misconceptions.clear()
     text = misconceptions_text(audit.course, audit.topic.name)
     made = [
-        _wrong(audit, str(number), with_misconception(audit.reference, text, number), audit.only)
+        _wrong(audit, str(number), audit.reference, audit.only, wrong=(text, number))
         for number in range(len(audit.misconceptions))
     ]
     for name, graded in audit.grade(made).items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,14 +43,14 @@ def observe(function: Any) -> Callable[..., Observed]:
     return _Observing(function)
 
 
-def observe_each(function: Any, calls: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, Observed]]:
+def observe_each(function: Any, calls: Sequence[Sequence[Any]]) -> Iterable[tuple[Any, Observed]]:
     """(call, observation) of each of these argument lists, in one trip; see `in_turn`."""
     observing = _Observing(function)
     try:
         seen: Any = [_observed(*answer) for answer in observing.function.request_many(calls)]
     except StudentError:
         seen = (observing(*arguments) for arguments in calls)
-    yield from zip(calls, seen, strict=True)
+    return zip(calls, seen, strict=True)
 
 
 def assert_pure(function: Any, *args: Any, name: str | None = None, **kwargs: Any) -> Any:

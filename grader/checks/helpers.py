@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from grader.checks.comparing import assert_true
@@ -60,7 +60,7 @@ def _session_of(values: Any) -> Any:
 # --- many calls in one trip ------------------------------------------------------------------------------------------
 
 
-def in_turn(helper: Callable[..., Any], *functions: Any, calls: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+def in_turn(helper: Callable[..., Any], *functions: Any, calls: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
     """(call, result) of each of `calls`, fetched by `helper(*functions, calls)`, an `in_worker` function, in one trip.
 
     If one of them raises, each is made in a trip of its own, so that those before it are judged first.
@@ -69,7 +69,7 @@ def in_turn(helper: Callable[..., Any], *functions: Any, calls: Sequence[Any]) -
         results: Any = helper(*functions, calls)
     except StudentError:
         results = (helper(*functions, [call])[0] for call in calls)
-    yield from zip(calls, results, strict=True)
+    return zip(calls, results, strict=True)
 
 
 @in_worker

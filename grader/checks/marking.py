@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -46,6 +47,20 @@ class Misconception:
     make: Callable[[Any], Any]  # reference module -> replacement
 
 
+_collecting: list[list[Misconception]] = []
+
+
+@contextlib.contextmanager
+def collecting() -> Iterator[list[Misconception]]:
+    """The misconceptions that are marked inside the block, in order, be they namesakes: a module keeps but the last."""
+    collected: list[Misconception] = []
+    _collecting.append(collected)
+    try:
+        yield collected
+    finally:
+        _collecting.remove(collected)
+
+
 def misconception(
     id: str, sentence: str, *, caught_by: str, twins: Sequence[str] = (), replaces: str | None = None
 ) -> Callable[[F], F]:
@@ -60,7 +75,9 @@ def misconception(
     def register(wrong: F) -> F:
         make = wrong if replaces else lambda reference: wrong
         entry = Misconception(id, sentence, caught_by, tuple(twins), replaces or wrong.__name__, make)
-        wrong.__globals__.setdefault("MISCONCEPTIONS", []).append(entry)
+        wrong.misconception = entry  # type: ignore[attr-defined]
+        for collected in _collecting:
+            collected.append(entry)
         return wrong
 
     return register

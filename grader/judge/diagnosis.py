@@ -9,7 +9,6 @@ check costs a look-up, and a passed one nothing.
 from __future__ import annotations
 
 import itertools
-import math
 import sys
 import types
 from collections import Counter
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from grader.checks import Misconception, Seen
+from grader.checks.comparing import Failure
 from grader.worker.server import ORIGIN
 
 SAME = 1e-6  # relative
@@ -31,41 +31,11 @@ LARGEST_FACTOR = 1000  # of whole factors that are looked for without knowing th
 
 
 @dataclass(frozen=True)
-class Failure:
-    """The comparison a check failed at: its number within the check, and what was compared."""
-
-    number: int
-    seen: Seen
-
-
-@dataclass(frozen=True)
 class Diagnosis:
     """The misconception's id and its sentence."""
 
     id: str
     sentence: str
-
-
-class Recorder:
-    """Counts the comparisons of one run of a check and keeps the one that failed.
-
-    A check may fail without comparing values, by a property or an argument written to; then its words stand for them.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.margin = math.inf  # the smallest so far, but for tolerances that are wide for a reason
-        self.failure: Failure | None = None
-
-    def __call__(self, seen: Seen) -> None:
-        if not (seen.tolerance and seen.tolerance.wide):
-            self.margin = min(self.margin, seen.margin)
-        if seen.margin < 1 and self.failure is None:
-            self.failure = Failure(self.count, seen)
-        self.count += 1
-
-    def failed_by(self, words: str) -> Failure:
-        return self.failure or Failure(self.count, Seen("words", words, None, 0.0))
 
 
 class UnitsSeen:

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from grader.checks import Misconception, Seen
+from grader.checks.comparing import Failure, Recorder
 from grader.course import Course
 from grader.judge import items as facts
 from grader.judge import loading
 from grader.judge.bench import Bench
-from grader.judge.diagnosis import Diagnoser, Diagnosis, Failure, Recorder, UnitsSeen
+from grader.judge.diagnosis import Diagnoser, Diagnosis, UnitsSeen
 from grader.judge.feedback import Source, advice_for, inputs_of, message_for, stumbled_over
 from grader.judge.follow import Followed
 from grader.judge.loading import load_fields

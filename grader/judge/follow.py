@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from grader import wire
+from grader.checks.comparing import Failure
 from grader.course.units import Unit
 from grader.judge.answerer import Answerer, NotPlain, Overtaxed
-from grader.judge.diagnosis import Failure
 from grader.remote.connection import Answer, Connection
 from grader.remote.session import Session, StudentError
 

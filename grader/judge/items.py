@@ -57,23 +57,19 @@ def is_check_file(path: Path) -> bool:
 
 
 def seeded(seed: int, id: str) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(_seed_sequence(seed, id)))
+    return np.random.Generator(np.random.PCG64(seed_sequence(seed, id)))
 
 
 @functools.cache
-def _seed_sequence(seed: int, id: str) -> np.random.SeedSequence:
+def seed_sequence(seed: int, id: str) -> np.random.SeedSequence:
     digest = hashlib.sha256(f"{seed}:{id}".encode()).digest()
     return np.random.SeedSequence(int.from_bytes(digest[:16], "little"))
 
 
+@functools.cache
 def seed_of(seed: int, id: str) -> int:
     """What the worker's global random states begin with in this check; it does not lead to the check's own inputs."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{id}:global".encode()).digest()[:4], "little")
-
-
-def rng_of(seed: int, item: pytest.Item) -> np.random.Generator:
-    """A check's own generator, by the course's seed and the check's id alone: the same inputs in any order."""
-    return seeded(seed, check_id(item))
 
 
 FIXTURES = ("submission", "reference", "rng")

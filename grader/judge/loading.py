@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from grader.checks import Misconception
+from grader.checks.marking import collecting
 from grader.course import Course, Topic
 from grader.errors import CourseError
 from grader.remote.inmemory import InMemoryConnection, in_memory_session
 from grader.remote.session import Session
+from grader.worker import substitute
 
 # --- loading files of the course -------------------------------------------------------------------------------------
 
@@ -40,7 +42,9 @@ def load_misconceptions(course: Course, topic: str) -> list[Misconception]:
     path = course.path("tests", "hidden", "misconceptions", f"{topic}.py")
     if not path.is_file():
         return []
-    return list(getattr(load_file(path, f"misconceptions_{topic}"), "MISCONCEPTIONS", []))
+    with collecting() as found:
+        load_file(path, f"misconceptions_{topic}")
+    return found
 
 
 def load_hints(course: Course, topic: str) -> dict[str, tuple[str, ...]]:
@@ -61,20 +65,7 @@ def put_in(session: Session, misconception: Misconception) -> None:
     """Replace the misconception's unit in the module of an in-memory session."""
     connection = session.connection
     assert isinstance(connection, InMemoryConnection)
-    module, name = connection.server.module, misconception.replaces
-    connection.server.replace(name, misconception.make(_view_with_original(module, name)))
-
-
-def _view_with_original(module: types.ModuleType, name: str) -> types.ModuleType:
-    """The live module, but for one name that stays what it is now, whatever is put in its place.
-
-    A wrapper may so call the original at any time, while the module's own functions (and what they construct) see
-    the replacement.
-    """
-    view = types.ModuleType(module.__name__, module.__doc__)
-    setattr(view, name, getattr(module, name))
-    setattr(view, "__getattr__", lambda other: getattr(module, other))  # noqa: B010
-    return view
+    connection.server.put_in(misconception.replaces, misconception.make)
 
 
 def session_with(course: Course, topic: Topic, misconception: Misconception) -> Session:
@@ -85,7 +76,11 @@ def session_with(course: Course, topic: Topic, misconception: Misconception) -> 
     return session
 
 
-def load_fields(topic: Topic, source: str) -> dict[str, Any]:
-    """What a session needs to load a submission of the topic."""
+def load_fields(topic: Topic, source: str, wrong: tuple[str, int] | None = None) -> dict[str, Any]:
+    """What a session needs to load a submission of the topic; `wrong` puts a misconception in (`Plan.wrong`)."""
     files = {f"{topic.name}.py": source}
-    return {"files": files, "main": topic.name, "imports": list(topic.imports), "banned": list(topic.banned)}
+    fields = {"main": topic.name, "imports": list(topic.imports), "banned": list(topic.banned)}
+    if wrong is None:
+        return {"files": files, **fields}
+    text, number = wrong
+    return {"files": {**files, substitute.FILE: text}, **fields, "wrong": number}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from grader.course import Course, Topic, find_course, load_course
-from grader.judge.items import check_id, is_check_file, problem_of, rng_of, seed_of, topic_of
+from grader.judge.items import check_id, is_check_file, problem_of, seed_of, seeded, topic_of
 from grader.judge.loading import load_misconceptions, load_reference, pick_misconception, put_in
 from grader.remote.inmemory import in_memory_session
 from grader.remote.proxy import RemoteModule
@@ -116,4 +116,4 @@ def reference(request: pytest.FixtureRequest) -> types.ModuleType:
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """Seeded by the course's seed and the check's id alone: the same inputs in any order, for every student."""
-    return rng_of(_bench(request).course.seed, request.node)
+    return seeded(_bench(request).course.seed, check_id(request.node))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from grader.checks import CheckFailed
-from grader.judge.diagnosis import Failure
+from grader.checks.comparing import Failure
 from grader.remote.connection import WorkerDied
 from grader.remote.session import StudentError
 from grader.results import Verdict

@@ -11,6 +11,7 @@ import pytest
 
 from grader.course import load_course
 from grader.course.stubs import derive_stub
+from grader.judge.loading import load_misconceptions
 
 ROOT = Path(__file__).parents[2]
 TOPICS = [t.name for t in load_course(ROOT / "course.yml").topics]
@@ -148,7 +149,7 @@ def test_hints_are_about_functions_that_exist(topic):
 @pytest.mark.parametrize("topic", TOPICS)
 def test_misconceptions_name_checks_that_exist(topic):
     """Every misconception names, as caught_by, a check of its topic."""
-    caught_by = {m.caught_by for m in imported(f"tests/hidden/misconceptions/{topic}.py").MISCONCEPTIONS}
+    caught_by = {m.caught_by for m in load_misconceptions(load_course(ROOT / "course.yml"), topic)}
 
     assert caught_by
     assert set() == caught_by - {name for name, *_ in all_checks(topic)}

@@ -1,10 +1,14 @@
 """The audit finds every kind of broken check, and names it."""
 
 import json
+import os
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from toys import ROOT
 
 from grader.audit.equivalents import load_equivalents, prove
 from grader.audit.mutants import mutants
@@ -16,6 +20,7 @@ from grader.course.stubs import derive_stub
 from grader.errors import CourseError
 from grader.grading.engine import make_engine
 
+COURSE = "format: 1\ntitle: Tiny\nseed: 5\ntopics: [{name: tiny}]\n"
 SOLUTION = '''
 """Two small functions."""
 
@@ -106,7 +111,7 @@ def write(root: Path, **texts: str) -> Path:
     given = {"solution": SOLUTION, "checks": CHECKS, "misconceptions": MISCONCEPTIONS, "variant": VARIANT, **texts}
     clean = {name: textwrap.dedent(text).lstrip("\n") for name, text in given.items()}
     files = {
-        "course.yml": "format: 1\ntitle: Tiny\nseed: 5\ntopics: [{name: tiny}]\n",
+        "course.yml": COURSE + clean.get("policy", ""),
         "solutions/tiny.py": clean["solution"],
         "exercises/tiny.py": clean.get("stub") or derive_stub(clean["solution"]),
         "tests/hidden/test_tiny.py": clean["checks"],
@@ -349,3 +354,54 @@ def test_mutants_of_the_tiny_solution_change_one_place(tmp_path):
     for mutant in made:
         compile(mutant.source, "mutant", "exec")
         assert mutant.where in ("weight_gradient", "power") and mutant.source.count("\n") == source.count("\n")
+
+
+# --- whatever the course is called and says, and however its files are written ---------------------------------------
+
+
+def test_the_course_that_is_named_is_the_one_that_is_audited(tmp_path):
+    """`--course other.yml` audits other.yml: where a course.yml lies beside it, and where none does."""
+    write(tmp_path)
+    (tmp_path / "other.yml").write_text(COURSE.replace("seed: 5", "seed: 6"))
+    (tmp_path / "course.yml").write_text("this is no course")
+    run = [sys.executable, "-m", "grader", "audit", "--course", "other.yml"]
+    for _ in range(2):
+        done = subprocess.run(run, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+
+        assert (done.returncode, done.stdout.partition(";")[0]) == (0, "tiny: sound"), done.stdout + done.stderr
+        (tmp_path / "course.yml").unlink(missing_ok=True)
+
+
+def test_misconceptions_are_recognised_whatever_students_are_told(audit):
+    """A course that tells students verdicts alone has its misconceptions recognised by the audit all the same."""
+    tiny = audit(policy="policy: {feedback: verdicts}\n")
+
+    assert rules_broken(tiny) == {}
+    assert tiny.undiagnosed == []
+
+
+@pytest.mark.parametrize(
+    ("imports", "name"),
+    [
+        ("from grader.checks import misconception as known", "known"),
+        ("import grader.checks", "grader.checks.misconception"),
+        ("import grader.checks as tools", "tools.misconception"),
+        ("from grader import checks", "checks.misconception"),
+        ("import math, numpy, dataclasses\nfrom grader.checks import (\n    misconception,\n)", "misconception"),
+    ],
+)
+def test_a_misconceptions_file_may_import_as_any_file_does(audit, imports, name):
+    """Every spelling of the decorator's import is understood, and what the standard library and numpy have is there."""
+    text = MISCONCEPTIONS.replace("from grader.checks import misconception", imports).replace("@misconception", f"@{name}")
+
+    assert rules_broken(audit(misconceptions=text)) == {}
+
+
+def test_what_a_misconceptions_file_may_not_import_is_named(audit):
+    """Another helper of grader.checks is not at hand beside a submission: the complaint says which, and in which line."""
+    text = MISCONCEPTIONS.replace("import misconception", "import fresh, misconception")
+    found = [c for c in complaints(audit(misconceptions=text)) if c.rule in ("misconceptions", "diagnosis")]
+
+    assert {c.rule for c in found} == {"misconceptions"}
+    assert all("line 1: ImportError: 'fresh' is not at hand" in c.problem for c in found)
+    assert all("write it out" in c.help for c in found)

@@ -39,6 +39,7 @@ from grader.checks import (
     there_and_back,
 )
 from grader.checks.comparing import observing
+from grader.checks.marking import collecting
 from grader.remote.inmemory import in_memory_session
 from grader.remote.proxy import RemoteModule
 from grader.remote.session import StudentError
@@ -809,15 +810,17 @@ def test_misconceptions_are_checked_where_they_are_written(bad):
         misconception(**{**GOOD, **bad})(documented)
 
 
-def test_misconceptions_register_in_their_own_file():
-    """The marked functions of a file stand in its MISCONCEPTIONS, in order, with what they replace."""
+def test_misconceptions_are_collected_as_they_are_marked():
+    """Whoever loads a file collects what is marked in it, in order, namesakes too; nothing is written into the file's names."""
     scope: dict[str, Any] = {"misconception": misconception}
-    exec(
-        "@misconception('a1', 'One.', caught_by='test_a')\ndef f(x): return 1\n"
-        "@misconception('a2', 'Two.', caught_by='test_b', twins=['a1'], replaces='Value')\ndef g(reference): return reference\n",
-        scope,
-    )
-    first, second = scope["MISCONCEPTIONS"]
+    with collecting() as found:
+        exec(
+            "@misconception('a1', 'One.', caught_by='test_a')\ndef f(x): return 1\n"
+                "@misconception('a2', 'Two.', caught_by='test_b', twins=['a1'], replaces='Value')\ndef g(reference): return reference\n",
+            scope,
+        )
+    first, second = found
 
     assert (first.id, first.replaces, first.twins, first.make("module")) == ("a1", "f", (), scope["f"])
+    assert "MISCONCEPTIONS" not in scope
     assert (second.id, second.replaces, second.twins, second.make("module")) == ("a2", "Value", ("a1",), "module")

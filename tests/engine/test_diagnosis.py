@@ -10,7 +10,8 @@ import pytest
 from toys import check_named, grade_course
 
 from grader.checks import Misconception, Seen
-from grader.judge.diagnosis import Diagnoser, Failure, same
+from grader.checks.comparing import Failure
+from grader.judge.diagnosis import Diagnoser, same
 
 ENTRIES = """
 from grader.checks import misconception

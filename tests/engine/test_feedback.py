@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from grader.checks import CheckFailed, Seen
-from grader.judge.diagnosis import Diagnosis, Failure
+from grader.checks.comparing import Failure
+from grader.judge.diagnosis import Diagnosis
 from grader.judge.feedback import Source, advice_for, inputs_of, message_for, stumbled_over
 from grader.judge.verdicts import Outcome, outcome_of
 from grader.remote.inmemory import InMemoryConnection

@@ -34,7 +34,7 @@ ROOMS = {  # what lies in each of them
     "submissions": "model find reading trees ipynb sifting",
     "submissions.layouts": "base student class_folder canvas moodle gradescope nbgrader_course",
     "reports": "summary to_csv to_json",
-    "worker": "server pipes zygote spawned preload",
+    "worker": "server substitute pipes zygote spawned preload",
     "worker.walls": "sandbox seccomp landlock seatbelt kernel syscalls",
     "course": "model file plain_yaml stubs units",
 }
