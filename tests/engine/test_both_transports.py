@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -20,6 +19,7 @@ from toys import ROOT
 from grader.course import Course, load_course
 from grader.grading.engine import make_engine
 from grader.grading.pool import grade_many
+from grader.jobs import Checked, Job, decode, encode
 from grader.remote.processes import can_fork
 from grader.submissions import Submission, SubmittedFile
 
@@ -111,7 +111,7 @@ def over_pipes(course: Course, jobs: list[tuple[str, str, str]]) -> dict[tuple[s
 
 
 def in_memory(course: Course, jobs: list[tuple[str, str, str]]) -> dict[tuple[str, str], Verdicts]:
-    lines = [json.dumps({"job": i, "topic": t, "source": s, "problem": ""}) for i, (_, t, s) in enumerate(jobs)]
+    lines = [encode(Job(i, t, s, f"{t}.py")) for i, (_, t, s) in enumerate(jobs)]
     command = [sys.executable, str(Path(__file__).with_name("in_memory_judge.py")), str(course.path("course.yml"))]
     command += [",".join(sorted({topic for _, topic, _ in jobs})), str(course.seed)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -119,10 +119,10 @@ def in_memory(course: Course, jobs: list[tuple[str, str, str]]) -> dict[tuple[st
     assert done.returncode in (0, pytest.ExitCode.NO_TESTS_COLLECTED), done.stderr
     found: dict[tuple[str, str], Verdicts] = {(label, topic): {} for label, topic, _ in jobs}
     for line in done.stdout.splitlines():
-        message = json.loads(line)
-        if "check" in message:
-            label, topic, _ = jobs[message["job"]]
-            found[label, topic][message["check"]["id"]] = (message["check"]["verdict"], message["check"]["message"])
+        answer = decode(line)
+        if isinstance(answer, Checked):
+            label, topic, _ = jobs[answer.job]
+            found[label, topic][answer.check.id] = (str(answer.check.verdict), answer.check.message)
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import yaml
 from toys import ROOT
 
 from grader.course import load_course
+from grader.jobs import Checked, Job, decode, encode
 
 # Calls whose value is an object that stays in the worker or nothing; these checks judge what it then holds.
 WITHOUT_A_VALUE = {
@@ -37,15 +37,16 @@ def verdicts(how: str, course_file: Path) -> dict[str, str]:
     course = load_course(course_file)
     names = [topic.name for topic in course.topics]
     sources = {name: (ROOT / "solutions" / f"{name}.py").read_text() for name in names}
-    jobs = [{"job": i, "topic": name, "source": sources[name], "problem": ""} for i, name in enumerate(names)]
+    jobs = [Job(i, name, sources[name], f"{name}.py") for i, name in enumerate(names)]
     command = [sys.executable, str(Path(__file__).with_name("forging_judge.py")), how, str(course_file)]
     command += [",".join(names), str(course.seed)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    asked = "\n".join(map(json.dumps, jobs))
+    asked = "\n".join(map(encode, jobs))
     ended = subprocess.run(command, input=asked, capture_output=True, text=True, env=environment, timeout=600)
-    checks = [message["check"] for line in ended.stdout.splitlines() if "check" in (message := json.loads(line))]
+    told = map(decode, ended.stdout.splitlines())
+    checks = [line.check for line in told if isinstance(line, Checked)]
     assert len(checks) > 700, ended.stderr
-    return {check["id"]: check["verdict"] for check in checks}
+    return {check.id: str(check.verdict) for check in checks}
 
 
 @pytest.mark.slow
