@@ -264,11 +264,11 @@ class Report(Written):
             "submissions": [s.to_dict() for s in self.submissions],
         }
 
-    def to_json(self, path: Path | None = None) -> str:
+    def to_json(self, path: Path | str | None = None) -> str:
         """`results.json`: one JSON document, pure ASCII, with a final newline; written to the path, if there is one."""
         text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
         if path is not None:
-            path.write_text(text, encoding="utf-8", newline="\n")
+            Path(path).write_text(text, encoding="utf-8", newline="\n")
         return text
 
     @classmethod
@@ -282,8 +282,10 @@ class Report(Written):
 
     @classmethod
     def from_json(cls, source: str | Path) -> Self:
-        """From the text of a `results.json`, or from the file at a `Path`."""
+        """From a `results.json`: its text, or the path of the file (a `Path`, or a text that ends in .json)."""
         where = RESULTS_JSON
+        if isinstance(source, str) and source.endswith(".json"):
+            source = Path(source)
         try:
             if isinstance(source, Path):
                 where = printable(str(source))

@@ -128,34 +128,22 @@ class PipeConnection(Turns):
     ) -> None:
         self.launcher, self.number, self.pid, self.pidfd = launcher, number, pid, pidfd
         self.request, self.reply, *streams = pipes
-        self.streams = set(streams)
         self.output = Output(limits.output)
         self.numbers = Numbers()
         self.inbox = b""
         self.closed = False
         self.poller = select.poll()
-        self._prepare(pipes)
+        _prepare(pipes)
+        self.poller.register(self.reply, select.POLLIN)
+        self.streams = _Streams(streams, self.poller, self.output)
         self.clock = Clock(ProcProcess(pid), limits)
         self._hello(limits)
-
-    def _prepare(self, pipes: tuple[int, ...]) -> None:
-        import fcntl
-
-        for fd in pipes:
-            os.set_blocking(fd, False)
-        for fd in pipes[:2]:
-            try:
-                fcntl.fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES)
-            except OSError:
-                pass  # over the user's quota: slower, not wrong
-        for fd in (self.reply, *self.streams):
-            self.poller.register(fd, select.POLLIN)
 
     def _hello(self, limits: WorkerLimits) -> None:
         try:
             greeting = self._heard(wire.NO_NUMBER)
         except WorkerDied as died:
-            self._drain_all()
+            self.streams.drain_all()
             raise EngineFault(f"a worker did not start: {died.text} {self.output.text()}") from None
         expect_hello(greeting)
         self.clock = Clock(self.clock.process, limits)  # memory is counted from here
@@ -199,11 +187,13 @@ class PipeConnection(Turns):
         return data
 
     def _wait(self) -> None:
-        """Until there is something to read, or a tick is over; drains the output and looks after the limits."""
+        """Until there is something to do, or a tick is over; drains the output and looks after the limits."""
         for fd, _ in self.poller.poll(TICK * 1000):
-            if fd != self.reply:
-                self._drain(fd)
-        self._look()
+            if fd in self.streams.open:
+                self.streams.drain(fd)
+        died = self.clock.look() or self.output.too_much()
+        if died:
+            self._die(died)
 
     def _read_first(self) -> bytes:
         try:
@@ -236,31 +226,10 @@ class PipeConnection(Turns):
 
     def _wait_writable(self) -> None:
         self.poller.register(self.request, select.POLLOUT)
-        for fd, _ in self.poller.poll(TICK * 1000):
-            if fd in self.streams:
-                self._drain(fd)
-        self.poller.unregister(self.request)
-        self._look()
-
-    def _drain(self, fd: int) -> None:
         try:
-            data = os.read(fd, FIRST)
-        except BlockingIOError:
-            return
-        if not data:
-            self.poller.unregister(fd)
-            self.streams.discard(fd)
-            os.close(fd)
-        self.output.add(data)
-
-    def _drain_all(self) -> None:
-        for fd in list(self.streams):
-            self._drain(fd)
-
-    def _look(self) -> None:
-        died = self.clock.look() or self.output.too_much()
-        if died:
-            self._die(died)
+            self._wait()
+        finally:
+            self.poller.unregister(self.request)
 
     def _die(self, died: WorkerDied) -> NoReturn:
         self.kill()
@@ -285,6 +254,44 @@ class PipeConnection(Turns):
             return  # the numbers may be other files' by now
         self.kill()
         self.closed = True
-        self._drain_all()
-        for fd in (self.request, self.reply, *self.streams, self.pidfd):
+        self.streams.drain_all()
+        for fd in (self.request, self.reply, *self.streams.open, self.pidfd):
             os.close(fd)
+
+
+def _prepare(pipes: tuple[int, ...]) -> None:
+    """No call blocks; requests and replies have room."""
+    import fcntl
+
+    for fd in pipes:
+        os.set_blocking(fd, False)
+    for fd in pipes[:2]:
+        try:
+            fcntl.fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES)
+        except OSError:
+            pass  # over the user's quota: slower, not wrong
+
+
+class _Streams:
+    """What a worker prints, as long as its ends are open."""
+
+    def __init__(self, fds: list[int], poller: select.poll, output: Output) -> None:
+        self.open, self.poller, self.output = set(fds), poller, output
+        for fd in fds:
+            poller.register(fd, select.POLLIN)
+
+    def drain(self, fd: int) -> None:
+        """Take what is there; an end that was closed is let go of."""
+        try:
+            data = os.read(fd, FIRST)
+        except BlockingIOError:
+            return
+        if not data:
+            self.poller.unregister(fd)
+            self.open.discard(fd)
+            os.close(fd)
+        self.output.add(data)
+
+    def drain_all(self) -> None:
+        for fd in list(self.open):
+            self.drain(fd)

@@ -32,6 +32,9 @@ from grader.worker import substitute
 
 ORIGIN = "<submission>/"
 MAX_ERROR_TEXT = 2000
+Message = dict[str, Any]
+Arrays = list[np.ndarray]
+Answered = tuple[Any, Message]  # a value, and what else there is to say of it
 STRICT = functools.partial(np.errstate, over="raise", invalid="raise", divide="raise")
 NOTHING = contextlib.nullcontext()
 NO_SEED = np.random.SeedSequence(0)  # of a generator whose state is set at once
@@ -287,9 +290,9 @@ class Server:
         try:
             return self._pack(ACTIONS[message["kind"]](self, message, arrays))
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are the student's too
-            return wire.pack(self._raised(self._named(error)))
+            return wire.pack(_raised(self._named(error)))
 
-    def _ask(self, question: dict[str, Any], encoder: wire.Encoder) -> tuple[dict[str, Any], list[np.ndarray]]:
+    def answer_to(self, question: dict[str, Any], encoder: wire.Encoder) -> tuple[dict[str, Any], list[np.ndarray]]:
         """The judge's answer to a callback, after whatever it asks in its turn."""
         message, arrays = wire.parse(self.ask(wire.pack(question, encoder), wire.CALLBACK))
         while message["kind"] in ACTIONS:
@@ -314,20 +317,6 @@ class Server:
             except wire.TooLarge:
                 pass  # it stays here
         return wire.pack({**reply, "value": self.keep(value)})
-
-    def _raised(self, error: BaseException) -> dict[str, Any]:
-        try:
-            text = str(error)[:MAX_ERROR_TEXT]
-        except BaseException:  # noqa: BLE001 - a hostile __str__
-            text = "<the error has no readable message>"
-        return {
-            "kind": "raised",
-            "type": type(error).__name__[:80],
-            "mro": [c.__name__[:80] for c in type(error).__mro__][:16],
-            "text": text,
-            "frames": _frames(error),
-            "wall": _wall(error),
-        }
 
     def replace(self, name: str, value: Any) -> None:
         """Put another implementation in the submission's place of `name`; its frames count as the submission's."""
@@ -355,7 +344,7 @@ class Server:
             if tag in ("h", "ref"):
                 return self.kept[node[tag]] if node[tag] else self.module
             if tag == "fn":
-                return self._target({"handle": node["fn"][0], "name": node["fn"][1]})
+                return self.target({"handle": node["fn"][0], "name": node["fn"][1]})
             if tag == "cb":
                 return self._callback(node["cb"])
             if tag == "g":
@@ -370,50 +359,14 @@ class Server:
         def callback(*args: Any, **kwargs: Any) -> Any:
             encoder = wire.Encoder(self.keep)
             nodes = {"args": encoder.encode(list(args)), "kwargs": encoder.encode(kwargs)}
-            message, arrays = self._ask({"callback": number, **nodes}, encoder)
+            message, arrays = self.answer_to({"callback": number, **nodes}, encoder)
             if message["kind"] == "failed":
                 raise RuntimeError(message["text"])
             return wire.Decoder(arrays, self.special([])).decode(message["value"])
 
         return callback
 
-    def give(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        """Put the judge's answers in the place of these functions of the submission; classes stay what they are."""
-        for name in message["names"]:
-            own = vars(self.module).get(name)
-            if not isinstance(own, type):
-                setattr(self.module, name, self._given(name, own))
-        return None, {}
-
-    def _given(self, name: str, own: Any) -> Callable[..., Any]:
-        def given(*args: Any, **kwargs: Any) -> Any:
-            generators: list[np.random.Generator] = []
-            encoder = wire.Encoder(_data_alone(generators))
-            try:
-                nodes = {"args": encoder.encode(list(args)), "kwargs": encoder.encode(kwargs)}
-            except wire.WireError:  # no data, or more than a message holds
-                return self._own(name, own)(*args, **kwargs)
-            if any(_is_tensor(leaf) and leaf.requires_grad for _, leaf in leaves((args, kwargs), "")):
-                return self._own(name, own)(*args, **kwargs)  # an answer from outside would cut the graph
-            states = [g.bit_generator.state for g in generators]
-            message, arrays = self._ask({"given": name, "generators": states, **nodes}, encoder)
-            for generator, state in zip(generators, message.get("generators", ()), strict=False):
-                generator.bit_generator.state = state
-            if message["kind"] == "failed":
-                raise getattr(builtins, message["error"])(message["text"])
-            return wire.Decoder(arrays, self.special([])).decode(message["value"])
-
-        given.__name__ = given.__qualname__ = name
-        return given
-
-    def _own(self, name: str, own: Any) -> Any:
-        if own is None:
-            raise MissingName(f"{self.module.__name__}.py has no '{name}'")
-        return own
-
-    # requests
-
-    def _target(self, message: dict[str, Any]) -> Any:
+    def target(self, message: dict[str, Any]) -> Any:
         owner = self.kept[message["handle"]] if message.get("handle") else self.module
         name = message.get("name")
         return owner if name is None else self._attribute(owner, name)
@@ -428,95 +381,144 @@ class Server:
                 raise MissingName(f"'{type(owner).__name__}' has no '{name}'") from None
             raise
 
-    def _arguments(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[list[Any], dict[str, Any], Any]:
-        generators = [_generator(state) for state in message.get("generators", ())]
-        decoder = wire.Decoder(arrays, self.special(generators))
-        return decoder.decode(message["args"]), decoder.decode(message["kwargs"]), generators
 
-    def load(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        (files,), _, _ = self._arguments(message, arrays)
-        texts = {name: data.decode("utf-8", "surrogatepass") for name, data in files.items()}
-        seed_globals(0)
-        self.module = load_module(texts, message["main"], message["imports"], message["banned"])
-        if "wrong" in message:  # for a candidate of the audit
-            self.put_in(*substitute.wrong_unit(texts[substitute.FILE], message["wrong"], ORIGIN + substitute.FILE))
-        return None, {}
+# --- the requests ----------------------------------------------------------------------------------------------------
 
-    def call(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        """One call, or many with arguments of their own each: then the value is a list, and so is what they did."""
-        function = self._target(message)
-        if isinstance(function, type):
-            self.classes.add(function)
-        if "many" not in message.get("options", ()):
-            return self._called(function, message, arrays)
-        values, reports, states = [], [], message.get("generators", [])
-        for node in message["args"]["l"]:  # a generator goes on where the call before has left it
-            value, extra = self._called(function, {**message, "args": node, "generators": states}, arrays)
-            states = extra.pop("generators", states)
-            values.append(value)
-            reports.append(extra)
-            if None in states:  # it has become another one: the judge ends this
-                break
-        return values, {"each": reports, "generators": states}
 
-    def _called(self, function: Any, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        options = message.get("options", {})
-        extra: dict[str, Any] = {"keep": bool(options.get("keep"))}
-        counter = OpcodeCounter(self.origins)
+def _arguments(server: Server, message: Message, arrays: Arrays) -> tuple[list[Any], dict[str, Any], Any]:
+    generators = [_generator(state) for state in message.get("generators", ())]
+    decoder = wire.Decoder(arrays, server.special(generators))
+    return decoder.decode(message["args"]), decoder.decode(message["kwargs"]), generators
+
+
+def load(server: Server, message: Message, arrays: Arrays) -> Answered:
+    (files,), _, _ = _arguments(server, message, arrays)
+    texts = {name: data.decode("utf-8", "surrogatepass") for name, data in files.items()}
+    seed_globals(0)
+    server.module = load_module(texts, message["main"], message["imports"], message["banned"])
+    if "wrong" in message:  # for a candidate of the audit
+        server.put_in(*substitute.wrong_unit(texts[substitute.FILE], message["wrong"], ORIGIN + substitute.FILE))
+    return None, {}
+
+
+def call(server: Server, message: Message, arrays: Arrays) -> Answered:
+    """One call, or many with arguments of their own each: then the value is a list, and so is what they did."""
+    function = server.target(message)
+    if isinstance(function, type):
+        server.classes.add(function)
+    if "many" not in message.get("options", ()):
+        return _called(server, function, message, arrays)
+    values, reports, states = [], [], message.get("generators", [])
+    for node in message["args"]["l"]:  # a generator goes on where the call before has left it
+        value, extra = _called(server, function, {**message, "args": node, "generators": states}, arrays)
+        states = extra.pop("generators", states)
+        values.append(value)
+        reports.append(extra)
+        if None in states:  # it has become another one: the judge ends this
+            break
+    return values, {"each": reports, "generators": states}
+
+
+def _called(server: Server, function: Any, message: Message, arrays: Arrays) -> Answered:
+    options = message.get("options", {})
+    extra: dict[str, Any] = {"keep": bool(options.get("keep"))}
+    counter = OpcodeCounter(server.origins)
+    if options.get("count"):
+        args, kwargs, _ = _arguments(server, message, arrays)
+        function(*args, **kwargs)  # warm-up: first-call caches do not count
+    args, kwargs, generators = _arguments(server, message, arrays)
+    observation = Observation(args, kwargs) if options.get("observe") else None
+    with STRICT() if options.get("strict") else NOTHING:
         if options.get("count"):
-            args, kwargs, _ = self._arguments(message, arrays)
-            function(*args, **kwargs)  # warm-up: first-call caches do not count
-        args, kwargs, generators = self._arguments(message, arrays)
-        observation = Observation(args, kwargs) if options.get("observe") else None
-        with STRICT() if options.get("strict") else NOTHING:
-            if options.get("count"):
-                result = counter.run(lambda: function(*args, **kwargs))
-                extra["count"], extra["threads"] = counter.count, counter.threads
-            else:
-                result = function(*args, **kwargs)
-        if observation:
-            extra["observed"] = observation.report(result)
-        if generators:
-            extra["generators"] = [_generator_state(g) for g in generators]
-        return result, extra
-
-    def get(self, message: dict[str, Any], _: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        return self._target(message), {}
-
-    def set(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        (value,), _, _ = self._arguments(message, arrays)
-        setattr(self.kept[message["handle"]], message["name"], value)
-        return None, {}
-
-    def operator(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        args, _, _ = self._arguments(message, arrays)
-        return OPERATORS[message["name"]](*args), {}
-
-    def take(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        (iterable,), _, _ = self._arguments(message, arrays)
-        return list(itertools.islice(iterable, message["count"])), {}
-
-    def helper(self, message: dict[str, Any], arrays: list[np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        number = message["helper"]
-        # Code of the judge's own, compiled there. It comes down the pipe that only the judge writes to, into a process
-        # that runs a stranger's code anyway; nothing that goes up is ever loaded as code (a test looks for that).
-        if number not in self.helpers:
-            scope: dict[str, Any] = {"np": np, "torch": sys.modules.get("torch"), "submission": self.module}
-            exec(marshal.loads(base64.b64decode(message["code"])), scope)
-            self.helpers[number] = scope[message["name"]]
-        args, kwargs, _ = self._arguments(message, arrays)
-        return self.helpers[number](*args, **kwargs), {"keep": bool(message.get("keep"))}
+            result = counter.run(lambda: function(*args, **kwargs))
+            extra["count"], extra["threads"] = counter.count, counter.threads
+        else:
+            result = function(*args, **kwargs)
+    if observation:
+        extra["observed"] = observation.report(result)
+    if generators:
+        extra["generators"] = [_generator_state(g) for g in generators]
+    return result, extra
 
 
-ACTIONS: dict[str, Callable[[Server, dict[str, Any], list[np.ndarray]], tuple[Any, dict[str, Any]]]] = {
-    "load": Server.load,
-    "give": Server.give,
-    "call": Server.call,
-    "get": Server.get,
-    "set": Server.set,
-    "operator": Server.operator,
-    "take": Server.take,
-    "helper": Server.helper,
+def get(server: Server, message: Message, _: Arrays) -> Answered:
+    return server.target(message), {}
+
+
+def put(server: Server, message: Message, arrays: Arrays) -> Answered:
+    (value,), _, _ = _arguments(server, message, arrays)
+    setattr(server.kept[message["handle"]], message["name"], value)
+    return None, {}
+
+
+def operate(server: Server, message: Message, arrays: Arrays) -> Answered:
+    args, _, _ = _arguments(server, message, arrays)
+    return OPERATORS[message["name"]](*args), {}
+
+
+def take(server: Server, message: Message, arrays: Arrays) -> Answered:
+    (iterable,), _, _ = _arguments(server, message, arrays)
+    return list(itertools.islice(iterable, message["count"])), {}
+
+
+def run_helper(server: Server, message: Message, arrays: Arrays) -> Answered:
+    number = message["helper"]
+    # Code of the judge's own, compiled there. It comes down the pipe that only the judge writes to, into a process
+    # that runs a stranger's code anyway; nothing that goes up is ever loaded as code (a test looks for that).
+    if number not in server.helpers:
+        scope: dict[str, Any] = {"np": np, "torch": sys.modules.get("torch"), "submission": server.module}
+        exec(marshal.loads(base64.b64decode(message["code"])), scope)
+        server.helpers[number] = scope[message["name"]]
+    args, kwargs, _ = _arguments(server, message, arrays)
+    return server.helpers[number](*args, **kwargs), {"keep": bool(message.get("keep"))}
+
+
+def give(server: Server, message: Message, arrays: Arrays) -> Answered:
+    """Put the judge's answers in the place of these functions of the submission; classes stay what they are."""
+    for name in message["names"]:
+        own = vars(server.module).get(name)
+        if not isinstance(own, type):
+            setattr(server.module, name, _given(server, name, own))
+    return None, {}
+
+
+def _given(server: Server, name: str, own: Any) -> Callable[..., Any]:
+    def given(*args: Any, **kwargs: Any) -> Any:
+        generators: list[np.random.Generator] = []
+        encoder = wire.Encoder(_data_alone(generators))
+        try:
+            nodes = {"args": encoder.encode(list(args)), "kwargs": encoder.encode(kwargs)}
+        except wire.WireError:  # no data, or more than a message holds
+            return _own(server, name, own)(*args, **kwargs)
+        if any(_is_tensor(leaf) and leaf.requires_grad for _, leaf in leaves((args, kwargs), "")):
+            return _own(server, name, own)(*args, **kwargs)  # an answer from outside would cut the graph
+        states = [g.bit_generator.state for g in generators]
+        message, arrays = server.answer_to({"given": name, "generators": states, **nodes}, encoder)
+        for generator, state in zip(generators, message.get("generators", ()), strict=False):
+            generator.bit_generator.state = state
+        if message["kind"] == "failed":
+            raise getattr(builtins, message["error"])(message["text"])
+        return wire.Decoder(arrays, server.special([])).decode(message["value"])
+
+    given.__name__ = given.__qualname__ = name
+    return given
+
+
+def _own(server: Server, name: str, own: Any) -> Any:
+    if own is None:
+        raise MissingName(f"{server.module.__name__}.py has no '{name}'")
+    return own
+
+
+ACTIONS: dict[str, Callable[[Server, Message, Arrays], Answered]] = {
+    "load": load,
+    "give": give,
+    "call": call,
+    "get": get,
+    "set": put,
+    "operator": operate,
+    "take": take,
+    "helper": run_helper,
 }
 
 
@@ -551,6 +553,21 @@ def _rebuilt(original: Any, values: list[Any]) -> Any:
     for field, value in zip(dataclasses.fields(original), values, strict=True):
         object.__setattr__(made, field.name, value)
     return made
+
+
+def _raised(error: BaseException) -> dict[str, Any]:
+    try:
+        text = str(error)[:MAX_ERROR_TEXT]
+    except BaseException:  # noqa: BLE001 - a hostile __str__
+        text = "<the error has no readable message>"
+    return {
+        "kind": "raised",
+        "type": type(error).__name__[:80],
+        "mro": [c.__name__[:80] for c in type(error).__mro__][:16],
+        "text": text,
+        "frames": _frames(error),
+        "wall": _wall(error),
+    }
 
 
 def _frames(error: BaseException) -> list[list[Any]]:

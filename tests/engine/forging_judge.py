@@ -14,10 +14,11 @@ from in_memory_judge import InMemoryLauncher
 
 from grader.judge import bench
 from grader.judge import process as judge
+from grader.worker import server as serve
 from grader.worker.server import Server
 
 CLEAN = {"changed": [], "aliases": [], "global_random": False}
-honest = Server.call
+honest = serve.call
 
 
 def other(value: Any) -> Any:
@@ -57,8 +58,6 @@ def is_reported(message: dict[str, Any]) -> bool:
 
 
 if __name__ == "__main__":
-    from grader.worker import server as serve
-
     serve.ACTIONS["call"] = {"forge": forge, "raise": fail}[sys.argv[1]]
     bench.SpawnLauncher = InMemoryLauncher  # type: ignore[assignment, misc]
     sys.exit(judge.main(sys.argv[2:]))
