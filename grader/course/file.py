@@ -28,8 +28,9 @@ def find_course(start: Path) -> Path:
     raise CourseError("no course.yml here or in a folder above", str(start), "run inside the course, or pass --course")
 
 
-def load_course(path: Path) -> Course:
+def load_course(path: Path | str) -> Course:
     """Read and validate `course.yml`; raises one `CourseError` that carries every mistake of the file."""
+    path = Path(path)
     try:
         node = plain_yaml.compose(_text(path))
     except plain_yaml.PlainError as error:

@@ -25,9 +25,9 @@ from grader.text import name_of, printable
 # --- finding submissions ---------------------------------------------------------------------------------------------
 
 
-def find_submissions(paths: Iterable[Path], course: Course, layout: str | None = None) -> Found:
+def find_submissions(paths: Path | str | Iterable[Path | str], course: Course, layout: str | None = None) -> Found:
     """Every submission under the paths, by student; raises `UsageError` or `NothingToGrade`."""
-    paths = list(paths)
+    paths = [Path(path) for path in ([paths] if isinstance(paths, (Path, str)) else paths)]
     finder = _Finder(course, layout)
     try:
         for path in paths:
