@@ -27,17 +27,18 @@ from grader.text import name_of, printable
 
 def find_submissions(paths: Path | str | Iterable[Path | str], course: Course, layout: str | None = None) -> Found:
     """Every submission under the paths, by student; raises `UsageError` or `NothingToGrade`."""
-    paths = [Path(path) for path in ([paths] if isinstance(paths, (Path, str)) else paths)]
+    given = [paths] if isinstance(paths, (Path, str)) else paths
+    places = [Path(path) for path in given]
     finder = _Finder(course, layout)
     try:
-        for path in paths:
+        for path in places:
             finder.find(path)
     finally:
         finder.reader.close()
     found = finder.found
     found.submissions = _one_per_student(found)
     if not found.submissions:
-        where = ", ".join(map(str, paths))
+        where = ", ".join(map(str, places))
         help = f"files to hand in are {_files_of(course)}, in a folder per student"
         raise NothingToGrade("no submission found", where, help, tuple(found.warnings))
     return found

@@ -69,7 +69,7 @@ def test_the_page_runs(toy_copy):
     run = subprocess.run([sys.executable, "-c", block], cwd=toy_copy, capture_output=True, text=True)
 
     assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout.startswith("submit 150.0 of 150") and run.stdout.endswith("..")
+    assert run.stdout.startswith("submit 80.0 of 80") and run.stdout.endswith("..")
     for name in ("out.json", "report/results.json", "report/scores.csv"):
         assert (toy_copy / name).is_file(), name
 
