@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from grader.audit.equivalents import load_equivalents, prove
-from grader.audit.kills import mutants_die
-from grader.audit.rules import complaints
+from grader.audit.kills import misconceptions_die, mutants_die
+from grader.audit.rules import complaints, reference_passes, variants_earn
 from grader.audit.topic import TopicAudit, collect
 from grader.course import load_course
 from grader.grading.engine import make_engine
@@ -67,13 +67,13 @@ def test_equivalents_answer_like_the_reference(audit, name):
 def test_other_terms_are_sound(seed):
     """With other seeds of the course references still pass, and variants earn what they should."""
     course = COURSE.model_copy(update={"seed": seed})
-    engine, judge = make_engine(course, NAMES, seed=seed), collect(course, NAMES)
+    engine, explainer = make_engine(course, NAMES, seed=seed), collect(course, NAMES)
     found = []
     try:
         for topic in course.topics:
-            audit = TopicAudit(judge, topic, engine)
-            for rule in (audit.reference_passes, audit.variants_earn, audit.misconceptions_die):
-                found += told(rule())
+            audit = TopicAudit(explainer, topic, engine)
+            for rule in (reference_passes, variants_earn, misconceptions_die):
+                found += told(rule(audit))
     finally:
         engine.close()
 
