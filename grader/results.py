@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NoReturn, Self
@@ -329,8 +329,3 @@ def _finite(digits: str) -> float:
 def _noted(notes: tuple[str, ...]) -> dict[str, list[str]]:
     """`notes`, where there is something to note."""
     return {"notes": list(notes)} if notes else {}
-
-
-def without_times(result: CheckResult) -> CheckResult:
-    """The same result with its time set to zero, for comparing two runs."""
-    return replace(result, seconds=0.0)

@@ -19,7 +19,7 @@ from toys import ROOT
 from grader.course import load_course
 from grader.grading.engine import make_engine
 from grader.grading.pool import grade_many
-from grader.results import SubmissionResult, TopicResult, Verdict, without_times
+from grader.results import CheckResult, SubmissionResult, TopicResult, Verdict
 from grader.submissions import Submission, find_submissions
 
 TOPICS = ["backprop", "optimizers", "viola_jones"]
@@ -50,6 +50,11 @@ def wanted(topic: dict[str, Any], result: TopicResult) -> dict[str, str]:
 
 def got(result: TopicResult) -> dict[str, str]:
     return {c.id.split("::")[1]: str(c.verdict) for c in result.checks}
+
+
+def without_times(result: CheckResult) -> CheckResult:
+    """The same result with its time set to zero, for comparing two runs."""
+    return replace(result, seconds=0.0)
 
 
 def timeless(result: SubmissionResult) -> SubmissionResult:
