@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toys import ROOT, TOY
+from toys import ROOT, TOY, grade_course
 
 from grader.checks import Misconception, operations
 from grader.judge import items, loading
@@ -153,6 +153,30 @@ def test_an_unknown_misconception_is_told(course, wanted):
     result = run(course, "--misconception", wanted)
     assert result.ret != 0 and not result.parseoutcomes().get("passed")
     result.stdout.fnmatch_lines([f"*topic sums has no misconception {wanted}*"])
+
+
+FOREIGN = '\n\n@check("twice", points=1)\ndef test_foreign(submission, tmp_path):\n    """A folder is asked for."""\n'
+
+
+def test_a_check_that_asks_for_another_fixture_is_refused(course):
+    """A check gets submission, reference and rng: one that asks for anything else stops the run with its name."""
+    write(course.path, "tests/hidden/test_sums.py", CHECKS + FOREIGN)
+
+    result = run(course)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*test_foreign asks for 'tmp_path'*"])
+
+
+def test_a_judge_grades_no_topic_with_such_a_check(toy_copy):
+    """For a judge the topic is a grader fault that names the check; other topics are graded as ever."""
+    path = toy_copy / "tests" / "hidden" / "test_toy.py"
+    path.write_text(path.read_text() + FOREIGN)
+    source = (toy_copy / "solutions" / "toy.py").read_text()
+    toy, second = grade_course(toy_copy, {"s": source}, ("toy", "second"))["s"].topics
+
+    assert [str(c.verdict) for c in toy.checks] == ["grader_fault"]
+    assert "test_foreign asks for 'tmp_path'" in toy.checks[0].message
+    assert [str(c.verdict) for c in second.checks] == ["missing"]
 
 
 def test_a_test_without_a_mark_is_refused(course):
