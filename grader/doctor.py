@@ -338,8 +338,8 @@ def _as_submission(probe: Probe, zygote: WarmProcess, places: Places) -> str:
         try:
             worker.begin(CPU_SECONDS, CPU_SECONDS)
             session = Session(worker)
-            session.request("load", files={"probe.py": source}, main="probe", imports=[], banned=[])
-            return str(session.request("call", (places,), name=probe.try_it.__name__).value)
+            session.load(files={"probe.py": source}, main="probe", imports=[], banned=[])
+            return str(session.call(probe.try_it.__name__, (places,)).value)
         except WorkerDied:
             return ""  # ended by the judge: it got nothing
         except StudentError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from dataclasses import asdict, fields
@@ -104,14 +105,16 @@ class Written:
     NEVER: ClassVar[tuple[str, ...]] = ()  # fields that are not written
 
     @classmethod
-    def required(cls) -> list[str]:
+    def required(cls) -> tuple[str, ...]:
         """The fields that stand in every document."""
-        return [f.name for f in fields(cls) if f.name not in (*cls.SOMETIMES, *cls.NEVER)]
+        kind: Any = cls
+        return _required(kind)
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:
         """From what `to_dict` made; a `ValueError` where it does not fit."""
-        made: Self = TypeAdapter(cls).validate_python(data)
+        kind: Any = cls  # mypy holds a class that compares by value for one that cannot be a key
+        made: Self = _adapter(kind).validate_python(data)
         return made
 
     @model_validator(mode="before")
@@ -125,6 +128,16 @@ class Written:
             for what, name in wrong:
                 raise PydanticCustomError("misfit", "{what}", {"what": what, "field": name})
         return data
+
+
+@functools.cache  # asked for every line between our processes
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+@functools.cache
+def _required(kind: Any) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind) if f.name not in (*kind.SOMETIMES, *kind.NEVER))
 
 
 @dataclass(frozen=True, config=FORBID)

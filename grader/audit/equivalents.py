@@ -92,7 +92,7 @@ class _Keeping(Session):
     def __init__(self, source: str, topic: Topic) -> None:
         super().__init__(InMemoryConnection())
         self.answers: list[Any] = []
-        self.request("load", **load_fields(topic, source))
+        self.load(**load_fields(topic, source))
 
     def request(self, *args: Any, **fields: Any) -> Reply:
         try:

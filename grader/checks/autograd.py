@@ -51,8 +51,7 @@ class Leaf:
 
     def bind_to(self, session: Any) -> Handle:
         if id(session) not in self.made:
-            fields = {"source": _LEAF, "name": "_leaf", "keep": True}
-            handle = session.request("helper", (self.array, self.requires_grad), **fields).value
+            handle = session.run_helper("_leaf", _LEAF, (self.array, self.requires_grad), keep=True).value
             self.made[id(session)] = (session, handle)  # the session is kept so that its id stays its own
         return self.made[id(session)][1]
 

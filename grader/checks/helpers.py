@@ -30,8 +30,7 @@ class Helper:
         session = _session_of((*args, *kwargs.values()))
         if session is None:
             raise TypeError(f"{self.name}() needs an argument of the submission, to know in whose worker to run")
-        fields = {"source": self.source, "name": self.name, "keep": self.kept}
-        return session.request("helper", args, kwargs, **fields).value
+        return session.run_helper(self.name, self.source, args, kwargs, self.kept).value
 
 
 def source_of(function: Callable[..., Any]) -> str:

@@ -17,8 +17,8 @@ from typing import Any
 
 from grader.course import Course
 from grader.environment import clean_environment
-from grader.grading.scoring import score_submission, with_capstone
-from grader.results import CapstoneResult, CheckResult, SubmissionResult, TopicResult, Verdict
+from grader.grading.scoring import fault_check, score_submission, with_capstone
+from grader.results import CapstoneResult, SubmissionResult, TopicResult
 from grader.submissions import Submission
 
 ATTEMPTS = 2
@@ -123,14 +123,6 @@ def _counted(topic: TopicResult, outcome: Outcome | None, share: float) -> Topic
         return with_capstone(topic, outcome, share)
     if outcome is None:
         return topic
-    fault = CheckResult(
-        id=f"{topic.topic}::capstone",
-        function="",
-        title="The capstone could not be run; that is not the student's doing.",
-        visibility="public",
-        verdict=Verdict.GRADER_FAULT,
-        points=0.0,
-        max_points=0.0,
-        message=outcome,
-    )
+    title = "The capstone could not be run; that is not the student's doing."
+    fault = fault_check(f"{topic.topic}::capstone", title, outcome, visibility="public")
     return replace(topic, checks=(*topic.checks, fault))

@@ -19,9 +19,9 @@ from grader import jobs
 from grader.course import Course, Topic
 from grader.errors import GraderError
 from grader.grading.engine import Engine, JudgeChannel, JudgeDied
-from grader.grading.scoring import score_submission
+from grader.grading.scoring import fault_check, score_submission
 from grader.jobs import Job, Plan
-from grader.results import CheckResult, SubmissionResult, TopicResult, Verdict
+from grader.results import CheckResult, SubmissionResult, TopicResult
 from grader.submissions import Submission
 
 ATTEMPTS = 4
@@ -62,17 +62,8 @@ def result_of(job: Job, checks: list[CheckResult]) -> TopicResult:
 
 def fault_of(job: Job, topic: Topic, text: str) -> TopicResult:
     """What stands for a topic that could not be graded."""
-    check = CheckResult(
-        id=f"{job.topic}::not graded",
-        function="",
-        title="This topic could not be graded; that is not the student's doing.",
-        visibility="hidden",
-        verdict=Verdict.GRADER_FAULT,
-        points=0.0,
-        max_points=topic.weight,
-        message=text,
-    )
-    return result_of(job, [check])
+    title = "This topic could not be graded; that is not the student's doing."
+    return result_of(job, [fault_check(f"{job.topic}::not graded", title, text, topic.weight)])
 
 
 def patience_of(topic: Topic) -> float:

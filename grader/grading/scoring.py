@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from grader.course import Course
-from grader.results import CapstoneResult, SubmissionResult, TopicResult
+from grader.results import CapstoneResult, CheckResult, SubmissionResult, TopicResult, Verdict
 from grader.submissions import Submission
 
 DAY = timedelta(days=1)
@@ -47,6 +47,20 @@ def score_submission(submission: Submission, course: Course, topics: list[TopicR
         late_days=max(days.values(), default=0),
         penalty=round(sum(t.points * shares[t.topic] for t in handed_in), 4),
         notes=notes,
+    )
+
+
+def fault_check(id: str, title: str, text: str, max_points: float = 0.0, visibility: str = "hidden") -> CheckResult:
+    """What stands among the checks for something of the grader's own that failed."""
+    return CheckResult(
+        id=id,
+        function="",
+        title=title,
+        visibility=visibility,
+        verdict=Verdict.GRADER_FAULT,
+        points=0.0,
+        max_points=max_points,
+        message=text,
     )
 
 

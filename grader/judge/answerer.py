@@ -53,7 +53,7 @@ class Answerer:
         was killed by somebody else.
         """
         try:
-            return self.session.request("call", args, kwargs, name=name, handle=None, options={}).value
+            return self.session.call(name, args, kwargs).value
         except StudentError as error:
             if error.is_a("MemoryError"):
                 raise Overtaxed(f"{name} was called with sizes that need too much memory") from None

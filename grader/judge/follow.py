@@ -20,7 +20,7 @@ from grader.checks.comparing import Failure
 from grader.course.units import Unit
 from grader.judge.answerer import Answerer, NotPlain, Overtaxed
 from grader.remote.connection import Answer, Connection
-from grader.remote.session import Session, StudentError
+from grader.remote.session import Callbacks, Session, StudentError
 
 MOST = 16  # times the largest argument of the check may each array be that an earlier unit is called with
 ALWAYS = 1 << 20  # bytes: what is smaller than this is never too much
@@ -52,12 +52,24 @@ class _Measured:
         self.connection.kill()
 
 
+class _Callbacks(Callbacks):
+    """Callbacks of the check, and calls of what is given in the place of the submission's own."""
+
+    def __init__(self, session: GivenSession) -> None:
+        super().__init__(session)
+        self.given_by = session
+
+    def answered(self, message: dict[str, Any], arrays: list[np.ndarray]) -> wire.Payload:
+        return self.given_by.answered(message, arrays) if "given" in message else super().answered(message, arrays)
+
+
 class GivenSession(Session):
     """A session in whose worker some functions are answered by the reference."""
 
     def __init__(self, connection: Connection, answerer: Answerer) -> None:
         self.measured = _Measured(connection)
         super().__init__(self.measured)
+        self.callbacks: _Callbacks = _Callbacks(self)
         self.answerer = answerer
         self.given: frozenset[str] = frozenset()
         self.called: set[str] = set()
@@ -73,11 +85,10 @@ class GivenSession(Session):
         super().begin_check(seed)
         self.called, self.measured.largest = set(), 0
 
-    def _answered(self, message: dict[str, Any], arrays: list[np.ndarray]) -> wire.Payload:
-        if "given" not in message:
-            return super()._answered(message, arrays)
-        self.callback_count += 1
-        if self.callback_count > MAX_CALLS:
+    def answered(self, message: dict[str, Any], arrays: list[np.ndarray]) -> wire.Payload:
+        """The reference's answer to a call of a function that is given."""
+        self.callbacks.count += 1
+        if self.callbacks.count > MAX_CALLS:
             raise self._abuse(f"called the functions before it more than {MAX_CALLS} times")
         name, args, kwargs, generators = self._asked(message, arrays)
         self.called.add(name)

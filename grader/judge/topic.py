@@ -191,7 +191,7 @@ class TopicRun:
         self.session = made(self.worker) if made else self._own_session(self.worker)
         self.checks_run = 0
         try:
-            self.session.request("load", **load_fields(self.topic, self.source, self.plan.wrong if self.plan else None))
+            self.session.load(**load_fields(self.topic, self.source, self.plan.wrong if self.plan else None))
         except (StudentError, WorkerDied) as error:
             return replace(outcome_of(error), loading=True)
         return None

@@ -34,6 +34,7 @@ from typing import Any
 from grader.course import Course, Topic, load_course
 from grader.errors import CourseError
 from grader.judge.feedback import FORBIDDEN, Source, place_of
+from grader.judge.loading import load_fields
 from grader.remote.connection import EngineFault, WorkerDied
 from grader.remote.forking import ForkLauncher
 from grader.remote.limits import Launcher, WorkerLimits
@@ -154,13 +155,11 @@ def run_once(
         session = Session(worker)
         submission = RemoteModule(session)
         worker.begin(limits.import_seconds, limits.wall_seconds(limits.import_seconds))
-        files = {f"{topic.name}.py": source}
-        session.request("load", files=files, main=topic.name, imports=list(topic.imports), banned=list(topic.banned))
+        session.load(**load_fields(topic, source))
         worker.begin(CPU_SECONDS, limits.wall_seconds(CPU_SECONDS))
         start = time.perf_counter()
         sent = {name: value for name, value in data.items() if name not in module.HELD_BACK}
-        text = source_of_train(module)
-        reply = session.request("helper", (submission, sent, _checked(progress)), source=text, name="train")
+        reply = session.run_helper("train", source_of_train(module), (submission, sent, _checked(progress)))
         seconds = time.perf_counter() - start
     finally:
         worker.close()

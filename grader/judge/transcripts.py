@@ -6,6 +6,14 @@ check it keeps what it said, and behind each thing it heard, what it said next o
 told the same and runs as ever. As long as its frames are known, byte for byte, nothing else is done; at the first that
 is new the check itself is run, hears once more what was heard already, and goes on from there.
 
+What is kept of a check is a trie: its edges are frames of the worker, its nodes frames of the judge, leaves endings:
+
+    (begin) -- "f(2)" -+- 4.0 -- "f(3)" -+- 9.0 -- PASS
+                       |                 +- 6.0 -- WRONG
+                       +- ValueError -- ERROR
+
+Following it without the check is replaying; adding to it while the check runs is recording.
+
 That the same is said after the same was heard is compared each time the check is run; a check that says something else
 (its inputs hang on a clock, say) is not remembered any more, and is begun again in a fresh worker.
 """
@@ -31,7 +39,8 @@ MAX_SAID = 1 << 18  # bytes of a frame that is kept to be said again
 MAX_HEARD = 1 << 20  # bytes of a frame that is looked up: with larger ones that costs as much as judging them
 PLAIN = 1 << 12  # bytes of a frame that is kept as it is; of larger ones the digest
 
-Key = tuple[bool, int, bytes]
+Key = tuple[bool, int, bytes]  # a frame that was heard
+Children = dict["Key | None", "Node | Ending"]
 
 
 class Unsteady(EngineFault):
@@ -39,11 +48,11 @@ class Unsteady(EngineFault):
 
 
 @dataclass
-class Said:
+class Node:
     """A frame of the judge's, and what followed on each that was heard upon it."""
 
     payload: wire.Payload
-    then: dict[Key | None, Said | Ending] = field(default_factory=dict)
+    children: Children = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,11 +67,11 @@ class Transcripts:
     """The transcripts of one judge, by check."""
 
     def __init__(self) -> None:
-        self.begins: dict[str, dict[Key | None, Said | Ending]] = {}
+        self.begins: dict[str, Children] = {}
         self.unsteady: set[str] = set()
         self.kept = 0
 
-    def of(self, check: str) -> dict[Key | None, Said | Ending] | None:
+    def of(self, check: str) -> Children | None:
         """What followed on the beginning of a check (its key is None); None for a check that is not remembered."""
         return None if check in self.unsteady else self.begins.setdefault(check, {})
 
@@ -83,8 +92,8 @@ class Transcribed(Turns):
 
     def __init__(self, worker: WorkerConnection, transcripts: Transcripts) -> None:
         self.worker, self.transcripts = worker, transcripts
-        self.heard: deque[tuple[Said, Heard | WorkerDied]] = deque()  # and not yet told to the check
-        self.page: dict[Key | None, Said | Ending] | None = None  # where what comes next is to be written, ...
+        self.replayed: deque[tuple[Node, Heard | WorkerDied]] = deque()  # heard, and not yet told to the check
+        self.children: Children | None = None  # where what comes next is recorded, ...
         self.key: Key | None = None  # ... and under which key
 
     def kill(self) -> None:
@@ -92,9 +101,9 @@ class Transcribed(Turns):
 
     def outcome(self, check: str, session: Session, run: Callable[[], Outcome]) -> Outcome:
         """How the check ends in this worker; `run` runs it against `session`. Raises `EngineFault`."""
-        self.heard.clear()
-        self.page, self.key = self.transcripts.of(check), None
-        known = self._follow()
+        self.replayed.clear()
+        self.children, self.key = self.transcripts.of(check), None
+        known = self._replay()
         if known is not None and known.line <= (session.lines or 0):
             return known.outcome
         try:
@@ -102,61 +111,61 @@ class Transcribed(Turns):
         except Unsteady:
             self.transcripts.forget(check)
             raise
-        if self.heard and not outcome.verdict.died:  # it ended sooner than before, though it heard the same
+        if self.replayed and not outcome.verdict.died:  # it ended sooner than before, though it heard the same
             self.transcripts.forget(check)
         else:
-            self._end(outcome, session)
+            self._record(outcome, session)
         return outcome
 
-    def _follow(self) -> Ending | None:
+    def _replay(self) -> Ending | None:
         """Say what was said before as long as what is heard is known; the ending, if it comes to one."""
-        while self.page is not None:
-            known = self.page.get(self.key)
-            if not isinstance(known, Said):
+        while self.children is not None:
+            known = self.children.get(self.key)
+            if not isinstance(known, Node):
                 return known
             try:
                 heard = self.worker.turn(known.payload)
             except WorkerDied as died:
-                self.heard.append((known, died))
-                self.page = None
+                self.replayed.append((known, died))
+                self.children = None
                 return None
-            self.heard.append((known, heard))
-            self._turn_page(known, heard)
+            self.replayed.append((known, heard))
+            self._descend(known, heard)
         return None
 
     def turn(self, payload: wire.Payload) -> Heard:
         """What the check hears: what was heard already, as long as there is some, then the worker."""
-        if self.heard:
-            said, heard = self.heard.popleft()
-            if payload.header != said.payload.header or payload.data() != said.payload.data():
+        if self.replayed:
+            node, heard = self.replayed.popleft()
+            if payload.header != node.payload.header or payload.data() != node.payload.data():
                 raise Unsteady("a check said something else after it had heard the same")
             if isinstance(heard, WorkerDied):
                 raise heard
             return heard
-        page, self.page = self.page, None  # if the worker dies, nothing follows
+        children, self.children = self.children, None  # if the worker dies, nothing follows
         heard = self.worker.turn(payload)
-        if page is not None and _size(payload) <= MAX_SAID:
-            said = Said(wire.Payload(payload.header, [bytes(payload.data())]))
-            page[self.key] = said
+        if children is not None and _size(payload) <= MAX_SAID:
+            node = Node(wire.Payload(payload.header, [bytes(payload.data())]))
+            children[self.key] = node
             self.transcripts.count(_size(payload))
-            self._turn_page(said, heard)
+            self._descend(node, heard)
         return heard
 
-    def _turn_page(self, said: Said, heard: Heard) -> None:
+    def _descend(self, node: Node, heard: Heard) -> None:
         if _size(heard.payload) > MAX_HEARD:
-            self.page = None
+            self.children = None
             return
         data = bytes(heard.payload.data())
         known = data if len(data) <= PLAIN else hashlib.sha256(data).digest()
-        self.page, self.key = said.then, (heard.is_callback, heard.payload.header, known)
+        self.children, self.key = node.children, (heard.is_callback, heard.payload.header, known)
 
-    def _end(self, outcome: Outcome, session: Session) -> None:
+    def _record(self, outcome: Outcome, session: Session) -> None:
         """Write down how it ended, unless that was the worker's death, or a line was named that the file has not."""
-        if self.page is None or outcome.verdict.died or session.highest_line > (session.lines or 0):
+        if self.children is None or outcome.verdict.died or session.highest_line > (session.lines or 0):
             return
         if outcome.error is not None:
             outcome = replace(outcome, error=outcome.error.with_traceback(None))  # which holds the check's variables
-        self.page[self.key] = Ending(outcome, session.highest_line)
+        self.children[self.key] = Ending(outcome, session.highest_line)
         self.transcripts.count(_size_of_ending(outcome) + (len(self.key[2]) if self.key else 0))
 
 

@@ -52,7 +52,7 @@ class InMemoryConnection:
 def in_memory_session(files: dict[str, str], main: str, imports: list[str], banned: list[str]) -> Session:
     """A session whose submission is already loaded; raises `StudentError` where it does not load."""
     session = Session(InMemoryConnection())
-    session.request("load", files=files, main=main, imports=imports, banned=banned)
+    session.load(files, main, imports, banned)
     return session
 
 
@@ -62,7 +62,7 @@ class ListeningSession(Session):
     def __init__(self, fields: dict[str, Any]) -> None:
         super().__init__(InMemoryConnection())
         self.received: list[Any] = []
-        self.request("load", **fields)
+        self.load(**fields)
         self.received.clear()
 
     def request(self, *args: Any, **fields: Any) -> Reply:

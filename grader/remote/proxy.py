@@ -19,18 +19,15 @@ class RemoteFunction:
         self._session, self._name, self._handle, self._options = session, name, handle, options
 
     def request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Reply:
-        return self._session.request("call", args, kwargs, name=self._name, handle=self._handle, options=self._options)
+        return self._session.call(self._name, args, kwargs, self._handle, **self._options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.request(args, kwargs).value
 
     def request_many(self, calls: Sequence[Sequence[Any]]) -> list[tuple[Any, dict[str, Any]]]:
         """(value, what the worker reported) of each of these calls, made in one trip, each on copies of its own."""
-        options = {**self._options, "many": True}
         lists = [list(arguments) for arguments in calls]
-        fields: dict[str, Any] = {"name": self._name, "handle": self._handle, "options": options}
-        reply = self._session.request("call", lists, **fields)
-        return list(zip(reply.value, reply.message["each"], strict=True))
+        return self._session.call_many(self._name, lists, self._handle, **self._options)
 
     def worker_target(self) -> tuple[Session, list[Any]]:
         """(session, [handle, name]): as an argument it is the submission's own function."""

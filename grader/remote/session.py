@@ -71,11 +71,8 @@ class Session:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.callbacks: list[Callable[..., Any]] = []
+        self.callbacks = Callbacks(self)
         self.handle_factory: Callable[[Session, int, str, bool], Any] = lambda *_: _no_handles()
-        self.callback_count = 0
-        self.callback_error: BaseException | None = None
-        self.nesting = 0
         self.lines: int | None = None  # of the submission's source
         self.highest_line = 0  # that an error within the check has named, in the file or beyond its end
         self.new_check: int | None = None
@@ -87,26 +84,51 @@ class Session:
         """Let the worker drop what earlier checks kept there and start its global random states from `seed`."""
         self.new_check = seed
         self.calls = {}
-        self.callbacks = []
-        self.callback_count = 0
-        self.callback_error = None
+        self.callbacks.reset()
         self.highest_line = 0
         self.values = 0
+
+    # what a worker is asked; all of it raises what `request` does
+
+    def load(self, files: dict[str, str], main: str, imports: list[str], banned: list[str], **more: Any) -> None:
+        """Load a submission: the texts of its files by name, of which `main`.py is the one that is graded."""
+        self.lines = len(files[f"{main}.py"].splitlines()) + 1  # an error can name no line beyond them
+        sent = {name: text.encode("utf-8", "surrogatepass") for name, text in files.items()}  # bytes may be large
+        self.request("load", (sent,), main=main, imports=imports, banned=banned, **more)
+
+    def call(
+        self,
+        name: str | None,
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
+        handle: int | None = None,
+        **options: Any,
+    ) -> Reply:
+        """Call a function of the submission, or of the object behind a handle."""
+        self._note_call(name, args, kwargs or {})
+        return self.request("call", args, kwargs, name=name, handle=handle, options=options)
+
+    def call_many(
+        self, name: str | None, calls: list[list[Any]], handle: int | None = None, **options: Any
+    ) -> list[tuple[Any, dict[str, Any]]]:
+        """(value, what the worker reported) of each of these calls, made in one trip, each on copies of its own."""
+        self._note_call(name, calls[-1] if calls else (), {})
+        reply = self.request("call", calls, name=name, handle=handle, options={**options, "many": True})
+        return list(zip(reply.value, reply.message["each"], strict=True))
+
+    def run_helper(
+        self, name: str, source: str, args: Sequence[Any], kwargs: dict[str, Any] | None = None, keep: bool = False
+    ) -> Reply:
+        """Run a function of the course in the worker; `keep` leaves its value there, behind a handle."""
+        number, code = _compiled(source)
+        return self.request("helper", args, kwargs, name=name, helper=number, code=code, keep=keep)
 
     def request(
         self, kind: str, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None, **fields: Any
     ) -> Reply:
-        """Send a request and decode its reply; raises `StudentError`, `WorkerDied` or `EngineFault`."""
+        """Send a request and decode its reply; raises `StudentError`, `WorkerDied`, `EngineFault` or `Unsendable`."""
         generators: list[np.random.Generator] = []
-        if kind == "call" and fields.get("name"):
-            latest = args[-1] if "many" in fields.get("options", ()) else args
-            self.calls[fields["name"]] = Call(fields["name"], tuple(latest), kwargs or {})
-        encoder = wire.Encoder(lambda v: self._outgoing(v, generators), max_bytes=wire.MAX_REQUEST, owner=self)
-        if kind == "load":
-            args = (self._loading(fields.pop("files"), fields["main"]),)
-        source = fields.pop("source", None)
-        if source is not None:
-            fields["helper"], fields["code"] = _compiled(source)
+        encoder = wire.Encoder(lambda v: self.outgoing(v, generators), max_bytes=wire.MAX_REQUEST, owner=self)
         message = {"kind": kind, **fields}
         if self.new_check is not None:
             message["check"], self.new_check = self.new_check, None
@@ -119,22 +141,19 @@ class Session:
             payload = wire.pack(message, encoder)
         except wire.WireError as error:
             raise Unsendable(f"the check passes what cannot be sent: {error}") from error
-        reply = self.connection.roundtrip(payload, self._answer)
+        reply = self.connection.roundtrip(payload, self.callbacks.answer)
         return self._reply(reply, list(zip(generators, states, strict=True)))
+
+    def _note_call(self, name: str | None, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        if name:
+            self.calls[name] = Call(name, tuple(args), kwargs)
 
     def latest_call(self, function: str) -> Call | None:
         """The latest call of this function within the check, else of any; None where it made none by itself."""
         return self.calls.get(function) or next(reversed(self.calls.values()), None)
 
-    def _loading(self, files: dict[str, str], main: str) -> dict[str, bytes]:
-        """Sources travel as bytes, which may be large; how many lines there are bounds what an error may name."""
-        self.lines = len(files[f"{main}.py"].splitlines()) + 1
-        return {name: text.encode("utf-8", "surrogatepass") for name, text in files.items()}
-
     def _reply(self, payload: wire.Payload, generators: list[tuple[Any, Any]]) -> Reply:
-        if self.callback_error is not None:
-            error, self.callback_error = self.callback_error, None
-            raise error
+        self.callbacks.raise_error()
         try:
             reply, arrays = wire.parse(payload)
             if reply.get("kind") == "raised":
@@ -143,7 +162,7 @@ class Session:
                 raise error
             if reply.get("kind") != "value":
                 raise wire.WireError("not a reply")
-            value = wire.Decoder(arrays, self._incoming, frozen=self).decode(reply.get("value"))
+            value = wire.Decoder(arrays, self.incoming, frozen=self).decode(reply.get("value"))
             for (generator, before), state in zip(generators, reply.get("generators") or [], strict=False):
                 _advance(generator, before, state)
         except StudentError:  # may also be a ValueError
@@ -166,7 +185,7 @@ class Session:
         self.connection.kill()
         return WorkerDied(Verdict.VIOLATION, text)
 
-    def _outgoing(self, value: Any, generators: list[np.random.Generator]) -> Any:
+    def outgoing(self, value: Any, generators: list[np.random.Generator]) -> Any:
         """Nodes of what is not data: handles, generators, callables."""
         if isinstance(value, np.random.Generator):
             if value.bit_generator.state["bit_generator"] != "PCG64":
@@ -189,11 +208,11 @@ class Session:
                 raise wire.WireError("a handle of another worker")
             return {"h": handle}
         if callable(value):
-            self.callbacks.append(value)
-            return {"cb": len(self.callbacks) - 1}
+            return {"cb": self.callbacks.number_of(value)}
         raise wire.WireError(f"a {type(value).__name__}")
 
-    def _incoming(self, tag: str, node: dict[str, Any]) -> Any:
+    def incoming(self, tag: str, node: dict[str, Any]) -> Any:
+        """The handle that a node of a frame stands for."""
         if tag != "h" or type(node["h"]) is not list or len(node["h"]) != 3:
             raise wire.WireError("an unknown tag")
         number, type_name, is_callable = node["h"]
@@ -201,28 +220,56 @@ class Session:
             raise wire.WireError("not a handle")
         return self.handle_factory(self, number, type_name[:80], is_callable)
 
-    def _answer(self, question: wire.Payload) -> wire.Payload:
+
+class Callbacks:
+    """Functions of the check that the submission was given, and may call while it is called."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.functions: list[Callable[..., Any]] = []
+        self.count = 0  # of calls
+        self.nesting = 0
+        self.error: BaseException | None = None  # the check's verdict, found within one
+
+    def reset(self) -> None:
+        """Forget what an earlier check gave."""
+        self.functions, self.count, self.error = [], 0, None
+
+    def number_of(self, function: Callable[..., Any]) -> int:
+        """What stands for a function on the wire."""
+        self.functions.append(function)
+        return len(self.functions) - 1
+
+    def raise_error(self) -> None:
+        """The check's own failure inside a callback, now that its call is over."""
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+
+    def answer(self, question: wire.Payload) -> wire.Payload:
         """Run a callback that the submission asked for and encode its result."""
         try:
             message, arrays = wire.parse(question)
         except wire.WireError as error:
-            raise self.violation(f"sent a malformed callback ({error})") from None
-        return self._answered(message, arrays)
+            raise self.session.violation(f"sent a malformed callback ({error})") from None
+        return self.answered(message, arrays)
 
-    def _answered(self, message: dict[str, Any], arrays: list[np.ndarray]) -> wire.Payload:
-        self.callback_count += 1
-        if self.callback_count > MAX_CALLBACKS:
-            raise self.violation(f"called a function it was given more than {MAX_CALLBACKS} times")
+    def answered(self, message: dict[str, Any], arrays: list[np.ndarray]) -> wire.Payload:
+        """The answer to a callback."""
+        self.count += 1
+        if self.count > MAX_CALLBACKS:
+            raise self.session.violation(f"called a function it was given more than {MAX_CALLBACKS} times")
         try:
-            function = self.callbacks[message["callback"]] if type(message["callback"]) is int else None
-            decoder = wire.Decoder(arrays, self._incoming, frozen=self)
+            function = self.functions[message["callback"]] if type(message["callback"]) is int else None
+            decoder = wire.Decoder(arrays, self.session.incoming, frozen=self.session)
             args, kwargs = decoder.decode(message["args"]), decoder.decode(message["kwargs"])
             if function is None or not isinstance(args, list) or not isinstance(kwargs, dict):
                 raise wire.WireError("not a callback")
         except (wire.WireError, KeyError, IndexError, TypeError, ValueError) as error:
-            raise self.violation(f"sent a malformed callback ({error})") from None
+            raise self.session.violation(f"sent a malformed callback ({error})") from None
         if self.nesting >= MAX_NESTING:
-            raise self.violation(f"called a function it was given from within itself more than {MAX_NESTING} times")
+            text = f"called a function it was given from within itself more than {MAX_NESTING} times"
+            raise self.session.violation(text)
         self.nesting += 1
         try:
             return self._call_back(function, args, kwargs)
@@ -230,11 +277,12 @@ class Session:
             self.nesting -= 1
 
     def _call_back(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> wire.Payload:
-        encoder = wire.Encoder(lambda v: self._outgoing(v, []), max_bytes=wire.MAX_REQUEST, owner=self)
+        session = self.session
+        encoder = wire.Encoder(lambda v: session.outgoing(v, []), max_bytes=wire.MAX_REQUEST, owner=session)
         try:
             return wire.pack({"kind": "result", "value": encoder.encode(function(*args, **kwargs))}, encoder)
         except AssertionError as error:  # the check judged inside its callback: its verdict, not the student's error
-            self.callback_error = error
+            self.error = error
             return wire.pack({"kind": "failed", "text": "the check has failed"})
         except (WorkerDied, EngineFault):  # in a call that the function made in its turn
             raise

@@ -69,7 +69,7 @@ def _as_written(made: dict[str, Any], cls: type[Written]) -> dict[str, Any]:
     for name in cls.SOMETIMES:
         kinds = properties[name].get("anyOf", [properties[name]])
         (properties[name],) = [one for one in kinds if one != {"type": "null"}]
-    return {**made, "properties": properties, "required": cls.required(), "additionalProperties": False}
+    return {**made, "properties": properties, "required": list(cls.required()), "additionalProperties": False}
 
 
 def schema_text() -> str:

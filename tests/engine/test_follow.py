@@ -80,7 +80,7 @@ def in_memory(reference: types.ModuleType, fields: dict[str, object]) -> GivenSe
     answering = InMemoryConnection()
     answering.server.module = reference
     session = GivenSession(InMemoryConnection(), Answerer(answering))
-    session.request("load", **fields)
+    session.load(**fields)
     return session
 
 
@@ -372,9 +372,9 @@ def test_too_many_calls_are_a_violation(monkeypatch):
 
     for _ in range(2):
         session.begin_check()
-        assert np.array_equal(session.request("call", (x, 50), name="slope").value, x / 2)
+        assert np.array_equal(session.call("slope", (x, 50)).value, x / 2)
     with pytest.raises(WorkerDied) as died:
-        session.request("call", (x, 1), name="slope")
+        session.call("slope", (x, 1))
     assert died.value.verdict is Verdict.VIOLATION and session.abused
 
 
@@ -387,7 +387,7 @@ def test_arguments_may_be_sixteen_times_the_largest_of_the_check(elements, fits)
     for size, largest in ((1, 1 << 17), (1 << 14, 1 << 18)):
         session.begin_check()
         more = largest + elements - (1 << 17)
-        call = lambda size=size, more=more: session.request("call", (np.ones(size), more), name="slope").value  # noqa: E731
+        call = lambda size=size, more=more: session.call("slope", (np.ones(size), more)).value  # noqa: E731
         if fits:
             assert [0.5] == call().tolist()
         else:

@@ -189,7 +189,7 @@ class Piped:
         self.open += [connection, link]
         connection.begin(30.0, 60.0)
         session = Session(connection)
-        session.request("load", files={"work.py": source}, main="work", imports=["numpy", "torch"], banned=[])
+        session.load(files={"work.py": source}, main="work", imports=["numpy", "torch"], banned=[])
         return session
 
     def close(self) -> None:

@@ -81,7 +81,7 @@ class Desk:
         worker = Worker(source, dies_at)
         connection: Any = Transcribed(worker, self.transcripts)  # type: ignore[arg-type]
         session = Session(connection)
-        session.request("load", **worker.load)
+        session.load(**worker.load)
         outcome = connection.outcome(self.name, session, lambda: self._run(session))
         return outcome, worker.turns - 1
 
@@ -154,7 +154,7 @@ def test_names_do_not_hang_on_what_a_worker_did_before():
     """An object has the same number in the same check, in a fresh worker as in a used one, and in no other check."""
     worker = Worker(SOURCE)
     session = Session(worker)
-    session.request("load", **worker.load)
+    session.load(**worker.load)
     numbers = []
     for seed in (1, 2, 1):
         session.begin_check(seed)

@@ -220,7 +220,7 @@ def start(request: pytest.FixtureRequest) -> Iterator[Start]:
         opened.insert(0, connection)
         connection.begin(10.0, 20.0)
         session = Session(connection)
-        session.request("load", files={"work.py": source}, main="work", imports=["numpy"], banned=[])
+        session.load(files={"work.py": source}, main="work", imports=["numpy"], banned=[])
         return session, connection
 
     yield start
@@ -229,7 +229,7 @@ def start(request: pytest.FixtureRequest) -> Iterator[Start]:
 
 
 def call(session: Session, name: str, *args: Any) -> Any:
-    return session.request("call", args, name=name).value
+    return session.call(name, args).value
 
 
 def verdict_of(session: Session, name: str, *args: Any) -> WorkerDied:
@@ -407,7 +407,7 @@ def test_fifty_forked_workers_leave_nothing_behind(walled, descriptors):
             connection = launcher.start(LIMITS)
             session = Session(connection)
             connection.begin(10.0, 20.0)
-            session.request("load", files={"work.py": SOURCE}, main="work", imports=["numpy"], banned=[])
+            session.load(files={"work.py": SOURCE}, main="work", imports=["numpy"], banned=[])
             if i % 3 == 0:
                 verdict_of(session, "exits", 1)
             connection.close()
@@ -439,7 +439,7 @@ def test_a_spawned_worker_ends_with_its_judge(spawner):
     connection = spawner.start(LIMITS)
     session = Session(connection)
     connection.begin(10.0, 20.0)
-    session.request("load", files={"work.py": SOURCE}, main="work", imports=["numpy"], banned=[])
+    session.load(files={"work.py": SOURCE}, main="work", imports=["numpy"], banned=[])
     thread = threading.Thread(target=lambda: pytest.raises(WorkerDied, call, session, "loop"), daemon=True)
     thread.start()
     time.sleep(0.3)

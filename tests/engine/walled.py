@@ -44,8 +44,8 @@ class WalledWorkers:
                 connection.begin(seconds, 4 * seconds)
                 session = Session(connection)
                 load = {"files": {"work.py": source}, "main": "work", "imports": ["numpy", "torch"], "banned": []}
-                session.request("load", **load)
-                return [session.request("call", name=name).value for name in functions]
+                session.load(**load)
+                return [session.call(name).value for name in functions]
             finally:
                 connection.close()
 
