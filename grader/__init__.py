@@ -4,13 +4,11 @@
     with grader.Grader("course/") as warm:
         report = warm.grade("submit/")
 
-The names are handed out when they are first asked for: this file is loaded inside every worker, so it imports nothing.
+The names are handed out when they are first asked for: this file is loaded inside every worker, and before
+`python -m grader` has closed the working folder to imports; so it imports nothing.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # what type checkers hold for true
 if TYPE_CHECKING:
     from grader.course import load_course as load_course
     from grader.errors import CourseError as CourseError
@@ -43,7 +41,7 @@ _HOME_OF = {name: f"grader.{home}" for home, names in _HOMES.items() for name in
 __all__ = sorted(_HOME_OF)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """A public name, from where it lives (PEP 562)."""
     if name not in _HOME_OF:
         raise AttributeError(f"module 'grader' has no attribute '{name}'")

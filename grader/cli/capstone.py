@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from grader.cli.terminal import wants_colour
 from grader.course import Course, find_course, load_course
-from grader.errors import EXIT_BELOW, EXIT_FULL, CourseError, GraderFault, UsageError
+from grader.errors import EXIT_BELOW, EXIT_FULL, GraderFault, UsageError
 from grader.grading.grade import SAFE_LEVELS
 from grader.judge.training import Progress, Training, Unusable, explain, load_capstone, run_once, worker_launcher
 from grader.remote.connection import EngineFault, WorkerDied
@@ -35,7 +35,7 @@ def run(
 ) -> int:
     """Training one capstone for one file; returns the exit code. `show` prints a line of the result."""
     path = path or Path.cwd() / f"{topic_name}.py"
-    course = load_course(course_file or _course_near(path))
+    course = load_course(course_file or find_course(Path.cwd(), [path]))
     topic = course.topic(topic_name)
     module = load_capstone(course, topic.name)
     source = _source_of(path, course, topic.name)
@@ -54,13 +54,6 @@ def run(
     _show(module, outcome, show)
     _save_picture(module, outcome, out_dir / f"{topic.name}_capstone.png")
     return EXIT_FULL if outcome.reached else EXIT_BELOW
-
-
-def _course_near(path: Path) -> Path:
-    try:
-        return find_course(Path.cwd())
-    except CourseError:
-        return find_course(path if path.is_dir() else path.parent)
 
 
 def _source_of(path: Path, course: Course, topic: str) -> str:

@@ -42,6 +42,8 @@ class DefaultGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         own = {"--help", "-h", "--version", "--debug"}
+        if not args and _has_submit():
+            args = ["run"]
         if args and args[0].startswith("-") and args[0] not in own:
             args = ["run", *args]
         return super().parse_args(ctx, args)
@@ -53,6 +55,16 @@ class DefaultGroup(click.Group):
         near = difflib.get_close_matches(word, self.commands, 1)
         help = f"did you mean '{near[0]}'?" if near else f"the commands are {', '.join(sorted(self.commands))}"
         raise UsageError(f"'{printable(word)}' is neither a path here nor a command", help=help)
+
+
+def _has_submit() -> bool:
+    """Whether `grade` alone has something to grade here; it shows its help elsewhere."""
+    from grader.course import find_course
+
+    try:
+        return (find_course(Path.cwd()).parent / "submit").is_dir()
+    except CourseError:
+        return False
 
 
 @click.group(cls=DefaultGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,7 +80,7 @@ def grade(ctx: click.Context, debug: bool) -> None:
 
 
 @grade.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
 @click.option("--topic", "-t", "topics", multiple=True, metavar="TOPIC", help="Grade only this topic (repeatable).")
 @click.option("--student", "-s", "students", multiple=True, metavar="STUDENT", help="Grade only this student.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Judges that work at the same time (default: one per core).")
@@ -86,7 +98,7 @@ def grade(ctx: click.Context, debug: bool) -> None:
     "--i-trust-these-students", "trusted", is_flag=True, help="Grade even where this system cannot wall off workers."
 )
 def run(paths: tuple[Path, ...], **options: Any) -> None:
-    """Grade the submissions under PATHS and write score reports."""
+    """Grade the submissions under each PATH (none: submit/ beside course.yml) and write score reports."""
     from grader.cli import run as main_path
 
     sys.exit(main_path.run(list(paths), main_path.Options(**options)))

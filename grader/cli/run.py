@@ -12,13 +12,14 @@ from tqdm import tqdm
 
 from grader import reports
 from grader.cli.terminal import painter, say, wants_colour
-from grader.course import Course
+from grader.course import Course, passed_over
 from grader.errors import EXIT_BELOW, EXIT_FAULT, EXIT_FULL, EXIT_INTERRUPTED, UsageError
 from grader.grading.grade import SAFE_LEVELS, Grader, Interrupted, Progress, as_course, topics_of
 from grader.notebooks import gradebook
 from grader.reports import summary
 from grader.results import Report
 from grader.submissions import LAYOUT_NAMES, Found
+from grader.text import words_of
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Options:
 def run(paths: list[Path], options: Options) -> int:
     """Grade and report; returns the exit code."""
     course = as_course(options.course_file, paths)
+    paths = paths or [handed_in(course)]
+    _tell_course(course, paths)
     formats = _formats(options)
     _refuse_unknown_layout(options.layout)
     topics = [course.topic(t).name for t in dict.fromkeys(options.topics)]
@@ -53,6 +56,23 @@ def run(paths: list[Path], options: Options) -> int:
     if options.gradebook is not None and not gradebook.write(options.gradebook, course, found.submissions, report, say):
         return EXIT_FAULT
     return EXIT_INTERRUPTED if interrupted else _exit_code(report, options)
+
+
+def handed_in(course: Course) -> Path:
+    """`submit/` beside `course.yml`, which is graded where no path is given."""
+    folder = course.root / "submit"
+    if not folder.is_dir():
+        raise UsageError("there is no folder submit/ beside course.yml", str(folder), "say what to grade: grade PATH")
+    return folder
+
+
+def _tell_course(course: Course, paths: list[Path]) -> None:
+    for passed in passed_over(Path.cwd(), paths):
+        if passed != course.file.resolve():
+            say(f"warning: {words_of(str(passed))} lies in what is graded and is not used")
+    file, here = course.file.resolve(), Path.cwd().resolve()
+    where = file.relative_to(here) if file.is_relative_to(here) else file
+    say(f"course: {words_of(course.title)} ({words_of(str(where))})")
 
 
 def _graded(paths: list[Path], course: Course, topics: list[str], options: Options) -> tuple[Report, Found, bool]:

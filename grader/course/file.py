@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,33 @@ MAX_BYTES = 1 << 20
 # --- reading the file ------------------------------------------------------------------------------------------------
 
 
-def find_course(start: Path) -> Path:
-    """`course.yml` in `start` or the nearest folder above it."""
-    for folder in (start.resolve(), *start.resolve().parents):
-        if (folder / "course.yml").is_file():
-            return folder / "course.yml"
+def find_course(start: Path, graded: Iterable[Path] = ()) -> Path:
+    """`course.yml` in `start` or the nearest folder above it, but none that was handed in with what is graded.
+
+    A course names files whose code runs in trusted processes, so one at or below a graded path is passed over.
+    """
+    courses, passed = _courses_above(start), passed_over(start, graded)
+    chosen = next((file for file in courses if file not in passed), None)
+    if chosen is not None:
+        return chosen
+    if passed:
+        raise CourseError(
+            "this course.yml lies in what is to be graded, and would run as the grader's own",
+            str(passed[0]),
+            "grade submit/, or --course ./course.yml if this course is yours",
+        )
     raise CourseError("no course.yml here or in a folder above", str(start), "run inside the course, or pass --course")
+
+
+def passed_over(start: Path, graded: Iterable[Path]) -> list[Path]:
+    """Each `course.yml` in `start` or above it, nearest first, that lies at or below a graded path."""
+    within = [path.resolve() for path in graded]
+    return [f for f in _courses_above(start) if any(p.is_relative_to(g) for p in (f, f.resolve()) for g in within)]
+
+
+def _courses_above(start: Path) -> list[Path]:
+    here = start.resolve()
+    return [folder / "course.yml" for folder in (here, *here.parents) if (folder / "course.yml").is_file()]
 
 
 def load_course(path: Path | str) -> Course:

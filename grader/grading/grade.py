@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from grader.course import Course, find_course, load_course
-from grader.errors import CourseError, NothingToGrade, UsageError
+from grader.errors import NothingToGrade, UsageError
 from grader.grading.capstone import CapstoneRun
 from grader.grading.engine import Engine, make_engine
 from grader.grading.pool import Pool, grade_many
@@ -58,33 +58,27 @@ class Interrupted(KeyboardInterrupt):
         self.report = report
 
 
-def course_near(paths: Sequence[Path]) -> Path:
-    """course.yml of the working folder or above, else of the first path."""
-    try:
-        return find_course(Path.cwd())
-    except CourseError:
-        if paths and paths[0].exists():
-            return find_course(paths[0] if paths[0].is_dir() else paths[0].parent)
-        raise
-
-
 def as_paths(paths: Paths) -> list[Path]:
     """One path or several, as a list."""
     return [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
 
 
 def as_course(course: Course | str | Path | None, paths: Sequence[Path] = ()) -> Course:
-    """A course, its `course.yml`, the folder of that, or None for the one near the paths."""
+    """A course, its `course.yml`, the folder of that, or None for the one that the working folder lies in.
+
+    What lies at or below `paths`, which are to be graded, is never taken for the course.
+    """
     if isinstance(course, Course):
         return course
-    path = course_near(paths) if course is None else Path(course)
+    path = find_course(Path.cwd(), paths) if course is None else Path(course)
     return load_course(path / "course.yml" if path.is_dir() else path)
 
 
 class Grader:
     """Grades again and again with processes that stay warm: judges with all they have learned, and what forks workers.
 
-    `course` is a `Course`, a path to `course.yml` or its folder, or None for the course near what is graded. `judges`
+    `course` is a `Course`, a path to `course.yml` or its folder, or None for the course that the working folder
+    lies in. `judges`
     work side by side (None: one per core); `seed` draws other inputs than the course's; `trusted` grades even where
     workers cannot be walled off. Use it in a with-block: the processes end with it.
     """

@@ -82,7 +82,7 @@ def test_full_marks_exit_0(toy_copy):
     done = grade("solutions", "-t", "toy", cwd=toy_copy)
 
     assert (done.returncode, done.stdout) == (0, "toy: 100 of 100\n\ntotal: 100 of 100\nall checks pass\n")
-    assert done.stderr == "1 submission(s), read as: student\n"
+    assert done.stderr == "course: A toy course (course.yml)\n1 submission(s), read as: student\n"
 
 
 def test_below_full_marks_exit_1_and_exit_zero_0(toy_copy):
