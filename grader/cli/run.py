@@ -46,7 +46,7 @@ def run(paths: list[Path], options: Options) -> int:
     """Grade and report; returns the exit code."""
     course = as_course(options.course_file, paths)
     paths = paths or [handed_in(course)]
-    _tell_course(course, paths)
+    _tell_passed_over(course, paths)
     formats = _formats(options)
     _refuse_unknown_layout(options.layout)
     topics = [course.topic(t).name for t in dict.fromkeys(options.topics)]
@@ -62,14 +62,17 @@ def handed_in(course: Course) -> Path:
     """`submit/` beside `course.yml`, which is graded where no path is given."""
     folder = course.root / "submit"
     if not folder.is_dir():
-        raise UsageError("there is no folder submit/ beside course.yml", str(folder), "say what to grade: grade PATH")
+        raise UsageError("there is no folder submit/ beside course.yml", help="say what to grade: grade PATH")
     return folder
 
 
-def _tell_course(course: Course, paths: list[Path]) -> None:
+def _tell_passed_over(course: Course, paths: list[Path]) -> None:
     for passed in passed_over(Path.cwd(), paths):
         if passed != course.file.resolve():
             say(f"warning: {words_of(str(passed))} lies in what is graded and is not used")
+
+
+def _tell_course(course: Course) -> None:
     file, here = course.file.resolve(), Path.cwd().resolve()
     where = file.relative_to(here) if file.is_relative_to(here) else file
     say(f"course: {words_of(course.title)} ({words_of(str(where))})")
@@ -77,7 +80,7 @@ def _tell_course(course: Course, paths: list[Path]) -> None:
 
 def _graded(paths: list[Path], course: Course, topics: list[str], options: Options) -> tuple[Report, Found, bool]:
     """(report, what was found, whether Ctrl-C came)."""
-    told = _Told()
+    told = _Told(course)
     with Grader(
         course, seed=options.seed, judges=options.jobs, trusted=options.trusted, progress=told
     ) as grader:
@@ -101,10 +104,12 @@ def _refuse_unusable(options: Options) -> None:
 class _Told(Progress):
     """Words on standard error, and a bar where that is a terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, course: Course) -> None:
+        self.course = course
         self.bar: tqdm | None = None
 
     def found(self, found: Found) -> None:
+        _tell_course(self.course)
         for warning in found.warnings:
             say(f"warning: {warning}")
         kinds = ", ".join(dict.fromkeys(found.layouts))

@@ -108,7 +108,7 @@ def test_a_late_penalty_is_below_full_marks(toy_copy):
         (["nowhere/"], "nowhere: cannot be read: No such file or directory", "check the spelling and the rights"),
         (["chekc"], "'chekc' is neither a path here nor a command", "the commands are"),
         (["lsit"], "'lsit' is neither a path here nor a command", "did you mean 'list'?"),
-        (["run"], "missing argument 'PATHS...'", "see grade run --help"),
+        (["run"], "there is no folder submit/ beside course.yml", "say what to grade: grade PATH"),
         (["solutions", "--jsno"], "no option '--jsno'", "did you mean '--json'?"),
         (["--jsno", "solutions"], "no option '--jsno'", "did you mean '--json'?"),
         (["list", "--zzz"], "no option '--zzz'", "see grade list --help"),
@@ -127,7 +127,7 @@ def test_a_late_penalty_is_below_full_marks(toy_copy):
             "course.yml: cannot be written: File exists",
             "choose another folder with -o",
         ),
-        (["course.yml"], "course.yml: not the file of a topic", "files of this course are toy.py, second.py"),
+        (["tests/public/test_toy.py"], "tests/public/test_toy.py: not the file of a topic", "files of this course are toy.py, second.py"),
     ],
 )
 def test_usage_errors_exit_2(toy_copy, arguments, error, help):
@@ -153,12 +153,13 @@ def test_mistakes_of_course_yml_exit_2(toy_copy):
 
 
 def test_no_course_exits_2(tmp_path):
-    """Outside of a course the command says how to name one; inside the path's own course it finds it."""
+    """Outside of a course the command says how to name one; one that lies around the path is not the caller's word."""
     done = grade(tmp_path, cwd=tmp_path)
 
     assert (done.returncode, "no course.yml here or in a folder above" in done.stderr) == (2, True)
     assert "help: run inside the course, or pass --course" in done.stderr
-    assert grade(TOY / "solutions" / "toy.py", cwd=tmp_path).returncode == 0
+    assert grade(TOY / "solutions" / "toy.py", cwd=tmp_path).returncode == 2
+    assert grade(TOY / "solutions" / "toy.py", "--course", TOY / "course.yml", cwd=tmp_path).returncode == 0
 
 
 def test_a_grader_fault_exits_3(toy_copy):
