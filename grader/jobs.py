@@ -58,8 +58,13 @@ class Job:
 
     @property
     def absent(self) -> Verdict:
-        """The verdict of every check where there is no text: what is there but cannot be read is not missing."""
-        return Verdict.MISSING if self.file is None else Verdict.ERROR
+        """The verdict of every check where there is no text: what is there but cannot be read is no 0."""
+        return Verdict.MISSING if self.file is None else Verdict.GRADER_FAULT
+
+    @property
+    def unreadable(self) -> str | None:
+        """Why what was handed in could not be read, where that is so."""
+        return self.problem if self.source is None and self.file is not None else None
 
 
 @dataclass(frozen=True)

@@ -199,7 +199,7 @@ class CapstoneResult(Written):
 class TopicResult(Written):
     """One topic of one submission; points are scaled to the topic's weight."""
 
-    SOMETIMES = ("notes", "capstone")
+    SOMETIMES = ("notes", "capstone", "unreadable")
     NEVER = ("output",)
 
     topic: Text
@@ -213,6 +213,7 @@ class TopicResult(Written):
     output: Text = ""
     notes: tuple[Text, ...] = ()
     capstone: CapstoneResult | None = None
+    unreadable: Text | None = None  # why what was handed in could not be read; then no check was run
 
     @property
     def faults(self) -> tuple[CheckResult, ...]:
@@ -223,7 +224,8 @@ class TopicResult(Written):
         data = {name: getattr(self, name) for name in names}
         data["seconds"] = round(self.seconds, 4)
         capstone = {"capstone": self.capstone.to_dict()} if self.capstone else {}
-        return {**data, **_noted(self.notes), **capstone, "checks": [c.to_dict() for c in self.checks]}
+        unreadable = {"unreadable": self.unreadable} if self.unreadable else {}
+        return {**data, **unreadable, **_noted(self.notes), **capstone, "checks": [c.to_dict() for c in self.checks]}
 
 
 @dataclass(frozen=True, config=FORBID)
@@ -249,6 +251,11 @@ class SubmissionResult(Written):
     def faults(self) -> tuple[CheckResult, ...]:
         return tuple(c for t in self.topics for c in t.faults)
 
+    @property
+    def is_faulty(self) -> bool:
+        """Whether something of the grader's own failed, and not only the reading of what was handed in."""
+        return any(t.faults and not t.unreadable for t in self.topics)
+
     def to_dict(self) -> dict[str, Any]:
         names = ("student", "points", "max_points", "late_days", "penalty")
         data = {name: getattr(self, name) for name in names}
@@ -256,24 +263,36 @@ class SubmissionResult(Written):
 
 
 @dataclass(frozen=True, config=FORBID)
+class Unread(Written):
+    """Something handed in that a person should look at: whose ("" where nobody knows), what, and why."""
+
+    student: Text
+    what: Text
+    why: Text
+
+
+@dataclass(frozen=True, config=FORBID)
 class Report(Written):
     """A whole run."""
 
-    SOMETIMES = ("notes",)
+    SOMETIMES = ("notes", "unread")
 
     course: Text
     protection: Text
     complete: StrictBool
     submissions: tuple[SubmissionResult, ...]
     notes: tuple[Text, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
+        unread = {"unread": [asdict(row) for row in self.unread]} if self.unread else {}
         return {
             "schema_version": SCHEMA_VERSION,
             "course": self.course,
             "protection": self.protection,
             "complete": self.complete,
             **_noted(self.notes),
+            **unread,
             "submissions": [s.to_dict() for s in self.submissions],
         }
 

@@ -18,8 +18,10 @@ from grader.grading.grade import SAFE_LEVELS, Grader, Interrupted, Progress, as_
 from grader.notebooks import gradebook
 from grader.reports import summary
 from grader.results import Report
-from grader.submissions import LAYOUT_NAMES, Found
+from grader.submissions import LAYOUT_NAMES, Asked, Found, People
 from grader.text import words_of
+
+MAX_TOLD = 20  # lines on standard error about what was not read
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class Options:
     course_file: Path | None = None
     gradebook: Path | None = None
     layout: str | None = None
+    roster: Path | None = None
+    people: Path | None = None
+    zip_encoding: str | None = None
     seed: int | None = None
     exit_zero: bool = False
     verbose: bool = False
@@ -81,10 +86,12 @@ def _tell_course(course: Course) -> None:
 def _graded(paths: list[Path], course: Course, topics: list[str], options: Options) -> tuple[Report, Found, bool]:
     """(report, what was found, whether Ctrl-C came)."""
     told = _Told(course)
+    people = People.read(options.roster, options.people)
+    asked = Asked(options.layout, tuple(topics), options.zip_encoding, people)
     with Grader(
         course, seed=options.seed, judges=options.jobs, trusted=options.trusted, progress=told
     ) as grader:
-        found = grader.find(course, paths, options.students, options.layout)
+        found = grader.find(course, paths, options.students, asked)
         chosen = topics or topics_of(course, found)
         _refuse_unusable(options)
         try:
@@ -112,8 +119,12 @@ class _Told(Progress):
         _tell_course(self.course)
         for warning in found.warnings:
             say(f"warning: {warning}")
+        for row in found.unread[:MAX_TOLD]:
+            say(f"unread: {f'{row.student}: ' if row.student else ''}{row.what}: {row.why}")
+        if len(found.unread) > MAX_TOLD:
+            say(f"unread: {len(found.unread) - MAX_TOLD} more, all in unread.csv with -o")
         kinds = ", ".join(dict.fromkeys(found.layouts))
-        say(f"{len(found.submissions)} submission(s), read as: {kinds}")
+        say(f"{len(found.submissions)} submission(s), read as: {kinds}{_evidence(found)}")
 
     def protected(self, level: str) -> None:
         if level not in SAFE_LEVELS:
@@ -135,6 +146,11 @@ class _Told(Progress):
 
     def interrupted(self, words: str) -> None:
         say(words)
+
+
+def _evidence(found: Found) -> str:
+    """Why it was read so, where an option could say otherwise."""
+    return f" ({'; '.join(dict.fromkeys(found.evidence))}; --layout says another)" if found.evidence else ""
 
 
 def _refuse_unknown_layout(layout: str | None) -> None:
@@ -163,7 +179,7 @@ def _show(report: Report, options: Options) -> None:
 def _write(report: Report, formats: list[str], folder: Path | None) -> None:
     if folder is None:
         return
-    for name in formats:
+    for name in dict.fromkeys([*formats, "unread"]):
         for path in reports.write(report, folder, [name]):
             say(f"wrote {path}")
 

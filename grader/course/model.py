@@ -63,6 +63,9 @@ class Policy(_Model):
     follow_through_share: Annotated[Number, Field(ge=0, le=1)] = 0.5
     capstone_share: Annotated[Number, Field(ge=0, le=1)] = 0.1
     feedback: Literal["full", "hints", "verdicts"] = "hints"
+    names: Literal["strict", "lenient"] = "lenient"
+    unreadable: Literal["not_graded", "zero"] = "not_graded"
+    student_times: Annotated[bool, Strict()] = False
 
 
 class Topic(_Model):

@@ -18,7 +18,7 @@ from grader.grading.capstone import CapstoneRun
 from grader.grading.engine import Engine, make_engine
 from grader.grading.pool import Pool, grade_many
 from grader.results import Report, SubmissionResult
-from grader.submissions import Found, Submission, find_submissions
+from grader.submissions import Asked, Found, People, Submission, find_submissions
 from grader.text import printable
 
 SAFE_LEVELS = ("strong", "sealed")
@@ -116,6 +116,7 @@ class Grader:
         topics: Iterable[str] = (),
         students: Iterable[str] = (),
         layout: str | None = None,
+        people: People | None = None,
         capstones: bool = False,
     ) -> Report:
         """The report on what was handed in under the paths.
@@ -126,12 +127,14 @@ class Grader:
         where = as_paths(paths)
         course = as_course(self.given, where)
         chosen = [course.topic(t).name for t in dict.fromkeys(topics)]
-        found = self.find(course, where, students, layout)
+        found = self.find(course, where, students, Asked(layout, tuple(chosen), people=people or People()))
         return self.report(course, found, chosen or topics_of(course, found), capstones)
 
-    def find(self, course: Course, paths: list[Path], students: Iterable[str] = (), layout: str | None = None) -> Found:
+    def find(
+        self, course: Course, paths: list[Path], students: Iterable[str] = (), asked: Asked | None = None
+    ) -> Found:
         """What was handed in under the paths, by these students alone if any are named."""
-        found = find_submissions(paths, course, layout)
+        found = find_submissions(paths, course, asked=asked)
         wanted = tuple(students)
         if wanted:
             found.submissions = _chosen(found.submissions, wanted)
@@ -144,7 +147,9 @@ class Grader:
         results, finished = self._graded(found.submissions, course, engine, pool, topics)
         if capstones and finished:
             results, finished = self._with_capstones(results, found.submissions, course)
-        report = Report(course.title, engine.level, finished, tuple(results), tuple(found.warnings))
+        report = Report(
+            course.title, engine.level, finished, tuple(results), tuple(found.warnings), tuple(found.unread)
+        )
         if not finished:
             self.close()  # judges are in the middle of something
             raise Interrupted(report)
@@ -218,6 +223,7 @@ def grade(
     topics: Iterable[str] = (),
     students: Iterable[str] = (),
     layout: str | None = None,
+    people: People | None = None,
     seed: int | None = None,
     judges: int | None = None,
     capstones: bool = False,
@@ -226,7 +232,9 @@ def grade(
 ) -> Report:
     """Grade what was handed in under the paths, once; see `Grader` and `Grader.grade`."""
     with Grader(course, seed=seed, judges=judges, trusted=trusted, progress=progress) as grader:
-        return grader.grade(paths, topics=topics, students=students, layout=layout, capstones=capstones)
+        return grader.grade(
+            paths, topics=topics, students=students, layout=layout, people=people, capstones=capstones
+        )
 
 
 def _chosen(submissions: list[Submission], students: tuple[str, ...]) -> list[Submission]:

@@ -57,6 +57,7 @@ def result_of(job: Job, checks: list[CheckResult]) -> TopicResult:
         checks=tuple(checks),
         seconds=sum(c.seconds for c in checks),
         notes=job.notes,
+        unreadable=job.unreadable,
     )
 
 

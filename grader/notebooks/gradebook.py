@@ -145,7 +145,8 @@ class _Entry:
     @property
     def notes(self) -> tuple[str, ...]:
         file = self.submission.files[self.topic]
-        faults = [f"not graded, and not the student's doing: {c.message}" for c in self.result.faults]
+        own = () if self.result.unreadable else self.result.faults
+        faults = [f"not graded, and not the student's doing: {c.message}" for c in own]
         return (*file.notes, *([file.problem] if file.problem else []), *faults)
 
     def place(self, line: int) -> tuple[int, int]:

@@ -41,7 +41,10 @@ def _class(report: Report, paint: Paint) -> Iterator[str]:
         full = sum(s.final >= s.max_points for s in ordered if not s.faults)
         best = points(max(s.max_points for s in ordered))
         yield f"{len(ordered)} submissions, {full} with full marks, median {points(median(totals))} of {best}"
-    broken = [s for s in ordered if s.faults]
+    unread = [s for s in ordered if any(t.unreadable for t in s.topics)]
+    if unread:
+        yield paint(f"{len(unread)} handed in what could not be read: no mark was given for that", "magenta")
+    broken = [s for s in ordered if s.is_faulty]
     if broken:
         yield paint(
             f"{len(broken)} could not be graded in full; that is the grader's fault, not theirs: no mark was given",
@@ -53,8 +56,10 @@ def _class_line(result: SubmissionResult, width: int, paint: Paint) -> str:
     total = f"{'?' if result.faults else points(result.final):>7} / {points(result.max_points)}"
     late = f"  {result.late_days} d late (-{points(result.penalty)})" if result.late_days else ""
     absent = [t for t in result.topics if t.file is None and not t.faults]
-    counts = Counter(c.verdict for t in result.topics if t not in absent for c in t.checks)
+    counts = Counter(c.verdict for t in result.topics if t not in absent and not t.unreadable for c in t.checks)
     words = [f"{n} {v.mark}" for v, n in counts.items() if v is not Verdict.PASS]
+    closed = [t for t in result.topics if t.unreadable]
+    words += [f"not graded: {', '.join(t.topic for t in closed)} ({closed[0].unreadable})"] if closed else []
     missed = [t.topic for t in result.topics if t.capstone and not t.capstone.reached]
     words += [f"capstone not reached: {', '.join(missed)}"] if missed else []
     words += [f"{len(absent)} of {len(result.topics)} topics not handed in"] if absent else []
@@ -84,6 +89,9 @@ def _one(result: SubmissionResult, paint: Paint, verbose: bool) -> Iterator[str]
 
 
 def _topic(topic: TopicResult, paint: Paint, verbose: bool) -> Iterator[str]:
+    if topic.unreadable:
+        yield paint(f"{topic.topic}: not graded: {printable(topic.unreadable)}", "bold")
+        return
     yield paint(f"{topic.topic}: {points(topic.points)} of {points(topic.max_points)}", "bold")
     if topic.capstone:
         yield from _capstone(topic.capstone, paint)
@@ -151,7 +159,10 @@ def _next_step(result: SubmissionResult, paint: Paint) -> Iterator[str]:
     wrong = [c for c in checks if c.verdict.to_mend]
     own = [c for c in wrong if not c.follow_through]  # what is right given earlier functions mends itself
     todo = own or wrong or [c for c in checks if c.verdict is Verdict.MISSING]
-    if todo:
+    closed = [t for t in result.topics if t.unreadable]
+    if closed:
+        yield paint(f"next: hand in {closed[0].topic} again: {printable(closed[0].unreadable or '')}", "bold")
+    elif todo:
         check = todo[0]
         topic = check.id.split("::")[0]
         verb = "look at" if wrong else "write"

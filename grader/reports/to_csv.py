@@ -26,6 +26,7 @@ def number(value: float) -> str:
 def row(result: SubmissionResult, topics: list[str]) -> list[str]:
     graded = {t.topic: t for t in result.topics}
     points = ["" if t not in graded else "not graded" if graded[t].faults else number(graded[t].points) for t in topics]
+    notes = [*result.notes, *(note for t in result.topics for note in (t.unreadable, *t.notes) if note)]
     total, final = (number(result.points), number(result.final)) if not result.faults else ("not graded",) * 2
     return [
         harmless(result.student),
@@ -34,6 +35,7 @@ def row(result: SubmissionResult, topics: list[str]) -> list[str]:
         str(result.late_days),
         number(result.penalty),
         final,
+        harmless("; ".join(dict.fromkeys(notes))),
     ]
 
 
@@ -42,5 +44,5 @@ def write(report: Report, path: Path) -> None:
     topics = list(dict.fromkeys(t.topic for s in report.submissions for t in s.topics))
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["student", *topics, "total", "late_days", "penalty", "final"])
+        writer.writerow(["student", *topics, "total", "late_days", "penalty", "final", "notes"])
         writer.writerows(row(s, topics) for s in sorted(report.submissions, key=lambda s: s.student))

@@ -1,42 +1,59 @@
-"""What was handed in: folders, zips, single files and LMS downloads become `Submission` objects.
+"""What was handed in: folders, archives, single files and LMS downloads become `Submission` objects.
 
-This module finds: from paths to trees, from trees to their layout, and one name for each submission. What a layout
-means is said in `layouts`, how a student's files are read in `reading`. Nothing is executed or imported on the way.
+This module finds: from paths to trees, from trees to their layout. What a layout means is said in `layouts`, how a
+student's files are read in `reading`, and who is one student with whom in `identity`. Nothing is executed or imported
+on the way.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from grader.course import Course
 from grader.errors import NothingToGrade, UsageError
-from grader.submissions.layouts import LAYOUTS
-from grader.submissions.layouts.base import Layout
+from grader.submissions import naming
+from grader.submissions.identity import Download, People, settle
+from grader.submissions.layouts import LAYOUTS, Fit, Layout
 from grader.submissions.model import Found, Submission
 from grader.submissions.reading import Reader, shown_name
-from grader.submissions.trees import Tree, folder_tree, read_regular, zip_tree
-from grader.text import name_of, printable
+from grader.submissions.trees import Tree, archive_tree, folder_tree, read_regular
 
 # --- finding submissions ---------------------------------------------------------------------------------------------
 
 
-def find_submissions(paths: Path | str | Iterable[Path | str], course: Course, layout: str | None = None) -> Found:
+@dataclass(frozen=True)
+class Asked:
+    """How paths are read: as which layout (None: found out), for which topics (none: all), with which names' encoding.
+
+    `people` is what the instructor says of who is who.
+    """
+
+    layout: str | None = None
+    topics: tuple[str, ...] = ()
+    encoding: str | None = None
+    people: People = People()
+
+
+def find_submissions(
+    paths: Path | str | Iterable[Path | str], course: Course, layout: str | None = None, asked: Asked | None = None
+) -> Found:
     """Every submission under the paths, by student; raises `UsageError` or `NothingToGrade`."""
     given = [paths] if isinstance(paths, (Path, str)) else paths
     places = [Path(path) for path in given]
-    finder = _Finder(course, layout)
+    finder = _Finder(course, replace(asked or Asked(), layout=layout) if layout else asked or Asked())
     try:
         for path in places:
             finder.find(path)
     finally:
-        finder.reader.close()
+        finder.close()
     found = finder.found
-    found.submissions = _one_per_student(found)
+    found.submissions = settle(finder.downloads, finder.asked.people, found)
+    _tell_words(course, found)
     if not found.submissions:
         where = ", ".join(map(str, places))
         help = f"files to hand in are {_files_of(course)}, in a folder per student"
@@ -48,15 +65,32 @@ def _files_of(course: Course) -> str:
     return ", ".join(f"{t.name}.py" for t in course.topics)
 
 
-class _Finder:
-    """Reads paths by their layout into `found`."""
+def _tell_words(course: Course, found: Found) -> None:
+    """Where due dates exist and no time counts, because all are students' words, whoever grades should know."""
+    timed = any(s.submitted or s.times for s in found.submissions)
+    if found.words and not timed and any(t.due for t in course.topics):
+        found.warn("all times of submission are students' own words, and none counts; policy.student_times counts them")
 
-    def __init__(self, course: Course, layout: str | None) -> None:
-        self.course, self.layout, self.found = course, layout, Found()
-        self.reader = Reader(course, self.found.warn, lambda tree: self._unwrapped(tree, packed=True))
+
+class _Finder:
+    """Reads paths by their layout into downloads, one for each path."""
+
+    def __init__(self, course: Course, asked: Asked) -> None:
+        self.course, self.asked, self.found = course, asked, Found()
+        self.reader = Reader(course, self.found, asked.topics, asked.encoding)
         self.layouts = {kind.name: kind(self.reader) for kind in LAYOUTS}
+        self.downloads: list[Download] = []
+        self.files: dict[Path, Submission] = {}
+        self.open: list[BinaryIO] = []
+
+    def close(self) -> None:
+        """End the process that reads, and close what it was given."""
+        self.reader.close()
+        for file in self.open:
+            file.close()
 
     def find(self, path: Path) -> None:
+        """Add what lies at a path; raises `UsageError`."""
         try:
             mode = os.stat(path).st_mode
         except (OSError, ValueError) as error:
@@ -64,34 +98,61 @@ class _Finder:
             raise UsageError(f"cannot be read: {words}", str(path), "check the spelling and the rights") from None
         if stat.S_ISDIR(mode):
             self._tree(folder_tree(path, self.found.warn), path.resolve().name, packed=False)
-        elif path.suffix.lower() == ".zip" and stat.S_ISREG(mode):
-            self._tree(zip_tree(path, str(path), self.found.warn), path.stem, packed=self.layout is None)
+        elif naming.is_archive(path.name) and stat.S_ISREG(mode):
+            self._tree(self._archive(path), _stem(path), packed=self.asked.layout is None)
         else:
             self._single_file(path)
 
+    def _archive(self, path: Path) -> Tree:
+        try:
+            file = path.open("rb")
+            self.open.append(file)
+            self.reader.opener.renew()
+            archive = self.reader.opener.archive(file, path.name, self.asked.encoding)
+        except OSError as error:
+            raise UsageError(f"cannot be read: {error.strerror}", str(path), "check the rights") from None
+        except ValueError as error:
+            words = f"not an archive that can be read: it {error}"
+            raise UsageError(words, str(path), "ask for it again, or unpack it") from None
+        return archive_tree(archive, str(path), self.found.warn)
+
     def _single_file(self, path: Path) -> None:
+        """Files of one folder are one student's."""
         topic = self.reader.topic_of(PurePosixPath(path.name))
         if topic is None:
             raise UsageError("not the file of a topic", str(path), f"files of this course are {_files_of(self.course)}")
-        tree = Tree(str(path.parent), lambda name, cap: read_regular(path.resolve(), cap))
-        student = shown_name(path.absolute().parent.name)
-        self.found.layouts.append("file")
-        file = self.reader.read(tree, PurePosixPath(path.name))
-        self.found.submissions.append(Submission(student, {topic: file}, origin=str(path)))
+        file = self.reader.single(PurePosixPath(path.name), topic, lambda cap: read_regular(path.resolve(), cap))
+        folder = path.absolute().parent
+        known = self.files.get(folder)
+        if known is None:
+            self.found.layouts.append("file")
+            known = Submission(shown_name(folder.name), {}, origin=str(path))
+            self.downloads.append(Download("file", []))
+        self.files[folder] = replace(known, files={**known.files, topic: file})
+        at = list(self.files).index(folder)
+        [d for d in self.downloads if d.layout == "file"][at].submissions[:] = [self.files[folder]]
 
     def _tree(self, tree: Tree, name: str, packed: bool) -> None:
-        if self.layout != "student":
+        if self.asked.layout != "student":
             tree = self._unwrapped(tree, packed)
-        layout = self.layouts[self.layout] if self.layout else self._layout_of(tree)
+        layout, fit = self._layout_of(tree)
+        if self.asked.layout:
+            layout = self.layouts[self.asked.layout]
+        elif layout.name != "student":
+            self.found.evidence.append(_evidence(layout, fit))
         self.found.layouts.append(layout.name)
-        self.found.submissions += layout.read(tree, name)
+        self.downloads.append(Download(layout.name, layout.read(tree, name)))
 
-    def _layout_of(self, tree: Tree) -> Layout:
-        """What the files lie like: the first layout that matches, and the last one matches everything."""
-        return next(layout for layout in self.layouts.values() if layout.matches(tree))
+    def _layout_of(self, tree: Tree) -> tuple[Layout, Fit]:
+        """The first layout that most entries fit, and how many do; the last one fits every tree."""
+        for layout in self.layouts.values():
+            fit = layout.fit(tree)
+            if fit.holds:
+                return layout, fit
+        return layout, fit
 
     def _unwrapped(self, tree: Tree, packed: bool) -> Tree:
-        """Without the folder that packing put around everything; a lone student's folder goes in a zip alone."""
+        """Without the folder that packing put around everything; a lone student's folder goes in an archive alone."""
         parts = tree.parts()
         if len(parts) != 1 or tree.top or self.reader.is_students(tree):
             return tree
@@ -99,37 +160,13 @@ class _Finder:
         if self.reader.is_students(inner):
             return inner if packed else tree
         students = sum(self.reader.is_students(part) for part in inner.parts().values())
-        return inner if students > 1 or self._layout_of(inner).name != "class" else tree
+        return inner if students > 1 or self._layout_of(inner)[0].name not in ("class", "student") else tree
 
 
-# --- one name each ---------------------------------------------------------------------------------------------------
+def _stem(path: Path) -> str:
+    return path.name.split(".")[0] if ".tar." in path.name.lower() else path.stem
 
 
-def _one_per_student(found: Found) -> list[Submission]:
-    """Sorted by student, whatever the order of input; where several claim one name, none is chosen silently.
-
-    The folder that bears the name keeps it, else the first one; the others are listed with their folder's name.
-    """
-    claims = Counter(s.student for s in found.submissions)
-    ordered = sorted(found.submissions, key=lambda s: (s.student, PurePosixPath(s.origin).stem != s.student, s.origin))
-    taken: set[str] = set()
-    result = []
-    for submission in ordered:
-        student = submission.student
-        if claims[student] > 1:
-            note = f"{claims[student]} submissions name the student '{student}'; this one is from {submission.origin}"
-            name = _free_name(submission, taken | set(claims)) if student in taken else student
-            found.warn(f"{note}, listed as '{name}'")
-            submission = replace(submission, student=name, notes=(*submission.notes, printable(note)))
-        taken.add(submission.student)
-        result.append(submission)
-    return sorted(result, key=lambda s: s.student)
-
-
-def _free_name(submission: Submission, taken: set[str]) -> str:
-    folder = name_of(PurePosixPath(submission.origin).name)
-    name, number = f"{submission.student} ({folder})", 1
-    while folder == submission.student or name in taken:
-        number, folder = number + 1, ""
-        name = f"{submission.student} ({number})"
-    return name
+def _evidence(layout: Layout, fit: Fit) -> str:
+    what = "entries hold work" if layout.name == "class" else "names fit"
+    return f"{layout.title}: {fit.fits} of {fit.of} {what}"

@@ -19,7 +19,9 @@ MAX_NOTEBOOK = 200 << 20  # bytes of a notebook with its outputs
 MAX_CONTENT = 8 << 20  # characters of one without them
 MAX_TOKENS = 4_000_000
 UNREADABLE = "not a notebook that can be read; save it again"
-_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
+MAX_NOTES, MAX_NOTE = 30, 300  # of a notebook; characters of one
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)  # an open text is one token
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _BULKY = ("outputs", "attachments", "widgets")
 
 
@@ -36,10 +38,31 @@ def read_notebook(data: bytes) -> Notebook:
     try:
         document = load(data)
         cells = [c for c in document["cells"] if isinstance(c, dict)]
-        code = tuple(text_of(c) for c in cells if is_code(c))
-        return Notebook(code, tuple(_oddities(document, cells)))
+        texts = [_clean_text(c) for c in cells if is_code(c)]
     except (KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(UNREADABLE) from None
+    if texts and all(text is None for text, _ in texts):
+        raise ValueError(UNREADABLE)
+    notes = [f"cell {number} {remark}" for number, (_, remark) in enumerate(texts, 1) if remark]
+    return Notebook(tuple(text or "" for text, _ in texts), tuple(notes + _oddities(document, cells)))
+
+
+def _clean_text(cell: dict[str, Any]) -> tuple[str | None, str]:
+    """(text, what is odd about it): what no Python file can hold costs this cell at most."""
+    try:
+        text = text_of(cell)
+    except TypeError:
+        return None, "holds no text and was left out"
+    odd = _NO_TEXT.findall(text)
+    if not odd:
+        return text, ""
+    return _NO_TEXT.sub("\ufffd", text), f"holds {len(odd)} characters that are none (halves of emojis, NULs)"
+
+
+def bounded(notes: list[str]) -> list[str]:
+    """So many notes, each so long."""
+    shown = [printable(note, MAX_NOTE) for note in notes[:MAX_NOTES]]
+    return shown + ([f"{len(notes) - MAX_NOTES} more notes"] if len(notes) > MAX_NOTES else [])
 
 
 def load(data: bytes) -> dict[str, Any]:
@@ -63,6 +86,8 @@ def _without_bulk(text: str) -> str:
     skipping: int | None = None
     for number, match in enumerate(_TOKEN.finditer(text)):
         token = match[0]
+        if len(token) > 1 and token[-1] != '"':
+            raise ValueError(UNREADABLE)
         if token in "[{":
             depth += 1
         elif token in "]}":
@@ -88,7 +113,7 @@ def _opens(text: str, at: int) -> bool:
 def text_of(cell: dict[str, Any]) -> str:
     """A cell's source, one text with plain line ends."""
     source = cell.get("source", "")
-    text = source if isinstance(source, str) else "".join(source)
+    text = source if isinstance(source, str) else "" if source is None else "".join(source)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -122,7 +147,8 @@ def _oddities(document: dict[str, Any], cells: list[dict[str, Any]]) -> list[str
     expected = _listed(document)
     gone = [n for n in expected if n not in names]
     notes += [f"cell {_name(n)} was deleted" for n in gone]
-    order = [n for n in dict.fromkeys(map(id_of, reversed(cells))) if n in expected]
+    listed = set(expected)
+    order = [n for n in dict.fromkeys(map(id_of, reversed(cells))) if n in listed]
     if order[::-1] != [n for n in expected if n in names]:
         notes.append("cells were moved")
     for cell in cells:

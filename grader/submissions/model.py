@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from grader.results import Unread
 from grader.text import printable
 
 
@@ -23,7 +24,11 @@ class SubmittedFile:
 
 @dataclass(frozen=True)
 class Submission:
-    """What one student (or group) handed in; `origin` says where it was found."""
+    """What one student (or group) handed in; `origin` says where it was found.
+
+    `key` names who handed in where that is the same in every download of the LMS, `full_name` where only the name is.
+    `claimed` is the name that a `submission.yml` gives.
+    """
 
     student: str
     files: dict[str, SubmittedFile]
@@ -32,6 +37,9 @@ class Submission:
     notes: tuple[str, ...] = ()
     times: dict[str, datetime] = field(default_factory=dict)  # of topics that were handed in at a time of their own
     origin: str = ""
+    key: str = ""
+    full_name: str = ""
+    claimed: str = ""
 
     def submitted_for(self, topic: str) -> datetime | None:
         """When this topic was handed in, if anything tells."""
@@ -40,11 +48,20 @@ class Submission:
 
 @dataclass
 class Found:
-    """Everything under the given paths: submissions, what it was taken for, and what was set aside."""
+    """Everything under the given paths: submissions, what it was taken for and why, and what was set aside."""
 
     submissions: list[Submission] = field(default_factory=list)
     layouts: list[str] = field(default_factory=list)
+    evidence: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    words: int = 0  # times that are students' own words and do not count
 
     def warn(self, text: str) -> None:
         self.warnings.append(printable(text))
+
+    def look_at(self, student: str, what: str, why: str) -> None:
+        """Add to what `unread.csv` lists."""
+        row = Unread(printable(student), printable(what), printable(why))
+        if row not in self.unread:
+            self.unread.append(row)

@@ -4,31 +4,27 @@ A notebook is a protocol of trials: plots, prints, `input()`, training loops, wi
 definitions that the exercise asks for, and the functions, imports and variables that they need, found by their names.
 What is left out stays as comments, so that lines keep their place in the cell.
 
-Students' text is parsed here, which can take a Python interpreter down; the supervisor therefore asks a process of its
-own (`Sifter`), which runs `python -m grader.submissions.sifting`.
+Students' text is parsed here, which can take a Python interpreter down: this runs in the process of `unpacker`. The
+time is linear in the text, whatever stands there.
 """
 
 from __future__ import annotations
 
 import ast
-import json
 import re
-import subprocess
 import symtable
 import sys
-import threading
 import warnings
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from grader.environment import clean_environment
 from grader.text import printable
 
-SECONDS = 20.0  # for one notebook
-MEMORY = 2 << 30
 BODY_MAGICS = ("check", "time", "capture", "prun", "debug")  # cell magics that run their cell as Python here
 LOOKS_UP_NAMES = {"globals", "eval", "exec", "vars"}
 _MAGIC = re.compile(r"^\s*([%!?]|.*\?\s*$|[\w, ]+=\s*[%!])")
+_WRITES_MODULE = re.compile(r"%%(writefile|file)\s.*\.py\s*$")
 _MAX_MAGICS = 200
 Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -58,6 +54,7 @@ class _Statement:
     needs: set[str] = field(default_factory=set)  # these, and what its functions read when they are called
     touches: set[str] = field(default_factory=set)
     kept: bool = False
+    barred: bool = False  # never kept
 
     @property
     def is_import(self) -> bool:
@@ -69,16 +66,23 @@ class _Cell:
     text: str
     statements: list[_Statement] = field(default_factory=list)
     problem: str = ""
+    remarks: list[str] = field(default_factory=list)
 
 
-def sift(cells: Sequence[str], roots: Iterable[str]) -> Sifted:
-    """The source that defines `roots`, from cells in the order in which they were run."""
+def sift(cells: Sequence[str], roots: Iterable[str], allowed: Sequence[str] | None = None) -> Sifted:
+    """The source that defines `roots`, from cells in the order in which they were run.
+
+    Of star imports those from `allowed` packages are kept (None: all): whatever else may have come from one fails by
+    its own name, in the line where it is used.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         parsed = [_parsed(number, text) for number, text in enumerate(cells)]
+    for cell in parsed:
+        _drop_star_imports(cell, allowed)
     statements = [s for cell in parsed for s in cell.statements]
     _choose(_without_superseded(statements), set(roots))
-    notes = [f"cell {i} was left out: {cell.problem}" for i, cell in enumerate(parsed, 1) if cell.problem]
+    notes = list(_notes(parsed))
     lines, starts = [_futures(statements)], []
     for number in _order(parsed):
         starts.append((len(lines) + 1, number + 1))
@@ -86,12 +90,21 @@ def sift(cells: Sequence[str], roots: Iterable[str]) -> Sifted:
     return Sifted("\n".join(lines) + "\n", tuple(notes), tuple(starts))
 
 
+def _notes(cells: list[_Cell]) -> Iterator[str]:
+    for number, cell in enumerate(cells, 1):
+        if cell.problem:
+            yield f"cell {number} was left out: {cell.problem}"
+        for remark in cell.remarks:
+            yield f"cell {number} {remark}"
+
+
 # --- from text to statements -----------------------------------------------------------------------------------------
 
 
 def _parsed(number: int, text: str) -> _Cell:
+    first = text.lstrip().partition("\n")[0].rstrip()
     text, tree, problem = _python_of(text)
-    cell = _Cell(text, problem=problem)
+    cell = _Cell(text, problem=problem, remarks=_about_magic(first))
     if tree is None:
         return cell
     try:
@@ -99,6 +112,33 @@ def _parsed(number: int, text: str) -> _Cell:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return _Cell(text, problem=_words(error))
     return cell
+
+
+def _about_magic(first: str) -> list[str]:
+    """What is said of a cell that begins with a cell magic, which may hide a solution."""
+    if not first.startswith("%%") or _runs_body(first):
+        return []
+    magic = printable(first.split()[0], 30)
+    if _WRITES_MODULE.match(first):
+        return [f"begins with {magic}; what it writes is graded as if the cell defined it"]
+    return [f"begins with {magic}, so nothing in it is graded"]
+
+
+def _runs_body(first: str) -> bool:
+    return first[2:].split(None, 1)[:1] in [[m] for m in BODY_MAGICS]
+
+
+def _drop_star_imports(cell: _Cell, allowed: Sequence[str] | None) -> None:
+    """Without `from x import *` of packages that the topic does not allow."""
+    for statement in cell.statements:
+        node = statement.node
+        if allowed is None or not isinstance(node, ast.ImportFrom) or not _imports_everything(node):
+            continue
+        package = (node.module or "").partition(".")[0]
+        if package not in allowed and package not in sys.stdlib_module_names:
+            statement.barred = True
+            words = printable(f"from {node.module or '.'} import *", 60)
+            cell.remarks.append(f"has `{words}`, which this topic does not allow and which is left out")
 
 
 def _python_of(text: str) -> tuple[str, ast.Module | None, str]:
@@ -109,7 +149,7 @@ def _python_of(text: str) -> tuple[str, ast.Module | None, str]:
     lines = text.split("\n")
     first = next((i for i, line in enumerate(lines) if line.strip()), 0)
     if lines[first].lstrip().startswith("%%"):
-        if lines[first].lstrip()[2:].split(None, 1)[:1] not in [[m] for m in BODY_MAGICS]:
+        if not _runs_body(lines[first].lstrip()) and not _WRITES_MODULE.match(lines[first].strip()):
             return "\n".join("# " + line for line in lines), ast.Module([], []), ""
         lines[first] = "# " + lines[first]
     for _ in range(_MAX_MAGICS):
@@ -201,38 +241,93 @@ def _plain_name(statement: _Statement) -> str | None:
 
 def _choose(statements: list[_Statement], wanted: set[str]) -> None:
     """Mark what binds or changes a wanted name; what that needs is wanted, too."""
-    changed = True
-    while changed:
-        changed = False
-        variables = {n for s in statements if s.kept and not s.is_import for n in s.binds & wanted}
-        for statement in statements:
-            if statement.kept or _is_ours(statement.node):
-                continue
-            if statement.binds & wanted or statement.touches & variables or _imports_everything(statement.node):
-                statement.kept = changed = True
-                wanted |= statement.needs
-                if statement.needs & LOOKS_UP_NAMES:
-                    wanted |= {s.node.name for s in statements if isinstance(s.node, Definition)}
+    chooser = _Chooser([s for s in statements if not s.barred and not _is_ours(s.node)])
+    for statement in chooser.statements:
+        if _imports_everything(statement.node):
+            chooser.keep(statement)
+    chooser.want(wanted)
+    chooser.finish()
+
+
+class _Chooser:
+    """Each statement is kept once and each name is asked for once, so the work grows with the text alone."""
+
+    def __init__(self, statements: list[_Statement]) -> None:
+        self.statements = statements
+        self.binders, self.touchers = _by_name(statements, "binds"), _by_name(statements, "touches")
+        self.wanted: set[str] = set()
+        self.variables: set[str] = set()  # wanted names that a kept statement binds: who changes their parts counts
+        self.waiting: list[str] = []
+        self.looked_up = False
+
+    def want(self, names: Iterable[str]) -> None:
+        new = [n for n in names if n not in self.wanted]
+        self.wanted.update(new)
+        self.waiting += new
+
+    def finish(self) -> None:
+        while self.waiting:
+            name = self.waiting.pop()
+            for statement in self.binders.get(name, ()):
+                self.keep(statement)
+                self._vary(statement, name)
+
+    def keep(self, statement: _Statement) -> None:
+        if statement.kept:
+            return
+        statement.kept = True
+        self.want(statement.needs)
+        if statement.needs & LOOKS_UP_NAMES and not self.looked_up:
+            self.looked_up = True
+            self.want(s.node.name for s in self.statements if isinstance(s.node, Definition))
+        for name in statement.binds & self.wanted:
+            self._vary(statement, name)
+
+    def _vary(self, statement: _Statement, name: str) -> None:
+        if statement.is_import or name in self.variables:
+            return
+        self.variables.add(name)
+        for toucher in self.touchers.get(name, ()):
+            self.keep(toucher)
+
+
+def _by_name(statements: list[_Statement], names: str) -> dict[str, list[_Statement]]:
+    found: dict[str, list[_Statement]] = defaultdict(list)
+    for statement in statements:
+        for name in getattr(statement, names):
+            found[name].append(statement)
+    return found
 
 
 def _order(cells: list[_Cell]) -> list[int]:
     """The cells in their order, but a cell that needs a later one's names to load comes after that one."""
     kept = [[s for s in cell.statements if s.kept] for cell in cells]
-    binds = [{n for s in statements for n in s.binds} for statements in kept]
+    first: dict[str, int] = {}  # the first cell that binds a name
+    for number, statements in enumerate(kept):
+        for name in {n for s in statements for n in s.binds}:
+            first.setdefault(name, number)
+    later = [
+        sorted({first.get(n, -1) for s in statements for n in s.loads if first.get(n, -1) > number})
+        for number, statements in enumerate(kept)
+    ]
+    return _after(later)
+
+
+def _after(needs: list[list[int]]) -> list[int]:
+    """0, 1, 2, ... but each number after those that it needs; a circle is cut where it closes."""
     order: list[int] = []
-
-    def place(number: int, way: tuple[int, ...]) -> None:
-        if number in order or number in way:
-            return
-        needed = {n for s in kept[number] for n in s.loads} - {n for b in binds[: number + 1] for n in b}
-        for later in range(number + 1, len(cells)):
-            if binds[later] & needed:
-                place(later, (*way, number))
-                needed -= binds[later]
-        order.append(number)
-
-    for number in range(len(cells)):
-        place(number, ())
+    begun: set[int] = set()
+    for start in range(len(needs)):
+        way = [(start, iter(needs[start]))] if start not in begun else []
+        begun.add(start)
+        while way:
+            number, rest = way[-1]
+            following = next((n for n in rest if n not in begun), None)
+            if following is None:
+                order.append(way.pop()[0])
+            else:
+                begun.add(following)
+                way.append((following, iter(needs[following])))
     return order
 
 
@@ -275,11 +370,13 @@ def _written(cell: _Cell) -> list[str]:
 def _by_lines(statements: list[_Statement]) -> list[list[_Statement]]:
     """Statements that share a line, together."""
     groups: list[list[_Statement]] = []
+    last = 0  # line of the group that is being filled
     for statement in statements:
-        if groups and _first_line(statement.node) <= max(s.node.end_lineno or 0 for s in groups[-1]):
+        if groups and _first_line(statement.node) <= last:
             groups[-1].append(statement)
         else:
             groups.append([statement])
+        last = max(last, statement.node.end_lineno or 0)
     return groups
 
 
@@ -290,77 +387,3 @@ def _first_line(node: ast.stmt) -> int:
 
 def _comment(line: str) -> str:
     return f"# {line}" if line.strip() and not line.lstrip().startswith("#") else line.strip()
-
-
-# --- a process of its own --------------------------------------------------------------------------------------------
-
-
-class Sifter:
-    """Asks a process to sift notebooks, one after the other; a new one where a notebook took it down."""
-
-    def __init__(self) -> None:
-        self.process: subprocess.Popen[str] | None = None
-
-    def __call__(self, cells: Sequence[str], roots: Iterable[str]) -> Sifted:
-        """`sift`, or the plain cells with a note where they cannot be taken apart."""
-        answer = self._ask(json.dumps({"cells": list(cells), "roots": sorted(roots)}))
-        if answer is None:
-            self.close()
-            note = "the cells could not be taken apart; they are graded as they are"
-            return Sifted("\n\n".join(cells) + "\n", (note,))
-        data = json.loads(answer)
-        return Sifted(data["source"], tuple(data["notes"]), tuple((line, cell) for line, cell in data["starts"]))
-
-    def _ask(self, line: str) -> str | None:
-        process = self.process = self.process or self._start()
-        assert process.stdin is not None and process.stdout is not None
-        timer = threading.Timer(SECONDS, process.kill)
-        timer.start()
-        try:
-            process.stdin.write(line + "\n")
-            process.stdin.flush()
-            return process.stdout.readline() or None
-        except OSError:
-            return None
-        finally:
-            timer.cancel()
-
-    def _start(self) -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            [sys.executable, "-I", "-B", "-m", "grader.submissions.sifting"],
-            stdin=pipe,
-            stdout=pipe,
-            stderr=subprocess.DEVNULL,
-            env=clean_environment(),
-            text=True,
-            encoding="ascii",
-            start_new_session=True,
-        )
-
-    def close(self) -> None:
-        """End the process, if there is one."""
-        process, self.process = self.process, None
-        if process is not None:
-            process.kill()
-            process.communicate()
-
-
-def main() -> None:
-    """Answer lines until the input ends."""
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    except (ImportError, ValueError, OSError):
-        pass  # no such limit here
-    for line in sys.stdin:
-        job = json.loads(line)
-        sifted = sift(job["cells"], job["roots"])
-        answer = {"source": sifted.source, "notes": sifted.notes, "starts": sifted.starts}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,25 +1,29 @@
-"""Trees of files by relative path: a folder on disk or a zip, both read without trust.
+"""Trees of files by relative path: a folder on disk or an archive, both read without trust.
 
-Links are not followed, special files are not opened, zips are never unpacked, and everything has a cap.
+Links are not followed, special files are not opened, archives are never unpacked, and everything has a cap. Caps are a
+student's own: of a folder with endless files the part is read that comes first, level by level, and the tree knows
+where something was left out.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-import zipfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from grader.errors import UsageError
+from grader.submissions.opener import OpenArchive
 from grader.text import printable
 
-MAX_UNPACKED = 512 << 20  # bytes of all that is read from one zip
-MAX_ENTRIES = 100_000
+MAX_TOP = 100_000  # entries of the folder that is graded
+MAX_ENTRIES = 10_000  # of one student
+MAX_FIRST = 40 * MAX_ENTRIES  # of one folder at the top, which may be a class packed in a folder
 MAX_DEPTH = 12  # folders within folders
 IGNORED = {"__pycache__", ".ipynb_checkpoints", "__MACOSX", ".git", ".venv", ".DS_Store", "Thumbs.db"}
+TOO_MANY = f"holds more than {MAX_ENTRIES} files; not all were looked at"
 Warn = Callable[[str], None]
 
 
@@ -30,13 +34,21 @@ def _like_a_file(path: PurePosixPath) -> bool:
 
 @dataclass
 class Tree:
-    """Files by relative path, from a folder or a zip; `odd` holds what lies there and is no file, with the reason."""
+    """Files by relative path, from a folder or an archive.
+
+    `odd` holds what lies there and is no file, with the reason; `cut` the folders that were not looked at whole, too;
+    `traces` those at the top of which version control lies; `attempts` the number of the try that a file belongs to,
+    where an LMS tells.
+    """
 
     where: str
     read: Callable[[PurePosixPath, int], bytes]  # (path, cap) -> at most cap + 1 bytes; raises OSError
     files: list[PurePosixPath] = field(default_factory=list)
     folders: set[PurePosixPath] = field(default_factory=set)
     odd: dict[PurePosixPath, str] = field(default_factory=dict)
+    cut: dict[PurePosixPath, str] = field(default_factory=dict)
+    traces: set[PurePosixPath] = field(default_factory=set)
+    attempts: dict[PurePosixPath, int] = field(default_factory=dict)
 
     @property
     def top(self) -> list[PurePosixPath]:
@@ -44,46 +56,94 @@ class Tree:
 
     def parts(self) -> dict[str, Tree]:
         """The tree below each of the folders at the top, by name, in order."""
-        names = sorted({p.parts[0] for p in self.folders} | {f.parts[0] for f in self.files if len(f.parts) > 1})
-        parts = {name: Tree(f"{self.where}/{name}", self._reader(name)) for name in names}
+        names = {p.parts[0] for p in self.folders} | {p.parts[0] for p in (*self.files, *self.odd) if len(p.parts) > 1}
+        parts = {name: Tree(f"{self.where}/{name}", self._reader(name)) for name in sorted(names)}
         for path in self.files:
             if len(path.parts) > 1:
-                parts[path.parts[0]].files.append(PurePosixPath(*path.parts[1:]))
+                parts[path.parts[0]].files.append(_below(path))
         for path in self.folders:
             if len(path.parts) > 1:
-                parts[path.parts[0]].folders.add(PurePosixPath(*path.parts[1:]))
+                parts[path.parts[0]].folders.add(_below(path))
         for path, reason in self.odd.items():
-            if len(path.parts) > 1 and path.parts[0] in parts:
-                parts[path.parts[0]].odd[PurePosixPath(*path.parts[1:])] = reason
+            if len(path.parts) > 1:
+                parts[path.parts[0]].odd[_below(path)] = reason
+        for path, reason in self.cut.items():
+            if path.parts and path.parts[0] in parts:
+                parts[path.parts[0]].cut[_below(path)] = reason
+        for path in self.traces:
+            if path.parts and path.parts[0] in parts:
+                parts[path.parts[0]].traces.add(_below(path))
         return parts
 
     def _reader(self, folder: str) -> Callable[[PurePosixPath, int], bytes]:
         return lambda path, cap: self.read(folder / path, cap)
 
+    def part_of(self, files: dict[PurePosixPath, PurePosixPath], where: str) -> Tree:
+        """A tree of some files under other names: name there -> path here."""
+        return Tree(where, lambda path, cap: self.read(files[path], cap), sorted(files))
+
+
+def _below(path: PurePosixPath) -> PurePosixPath:
+    return PurePosixPath(*path.parts[1:])
+
+
+class _Budget:
+    """Counts entries by the folders that they lie in: a student's bulk is cut where it is the student's own.
+
+    Whether students lie in the first or the second folder is not known yet, so the second has a student's budget, and
+    the first that of a class.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree, self.counts = tree, Counter[PurePosixPath]()
+
+    def admits(self, path: PurePosixPath) -> bool:
+        """Whether there is room for this entry; where not, its folder is cut."""
+        for depth, most in ((0, MAX_TOP), (1, MAX_FIRST), (2, MAX_ENTRIES)):
+            if depth < len(path.parts) and (depth > 0 or len(path.parts) == 1):
+                folder = PurePosixPath(*path.parts[:depth])
+                self.counts[folder] += 1
+                if self.counts[folder] > most:
+                    self.tree.cut[folder] = TOO_MANY
+                    return False
+        return True
+
+
+# --- folders ---------------------------------------------------------------------------------------------------------
+
 
 def folder_tree(root: Path, warn: Warn) -> Tree:
-    """A folder on disk; links are not followed and special files are not opened."""
+    """A folder on disk, level by level; links are not followed and special files are not opened."""
     tree = Tree(str(root), lambda path, cap: read_regular(root / path, cap))
-    waiting = [PurePosixPath()]
-    while waiting:
-        here = waiting.pop()
-        try:
-            entries = sorted(os.scandir(root / here), key=lambda e: e.name)
-        except OSError as error:
-            if not here.parts:
-                raise UsageError(f"cannot be read: {error.strerror}", str(root), "check the folder's rights") from None
-            warn(f"{root / here}: cannot be read ({error.strerror}); the rest is graded")
-            continue
-        for entry in entries:
-            if entry.name not in IGNORED:
-                _enter(entry, here / entry.name, tree, waiting, warn)
-        if len(tree.files) + len(tree.folders) > MAX_ENTRIES:
-            raise UsageError(f"more than {MAX_ENTRIES} files", tree.where, "give the folder of the submissions alone")
+    budget = _Budget(tree)
+    level = [PurePosixPath()]
+    while level:
+        deeper: list[PurePosixPath] = []
+        for here in level:
+            for entry in _entries(root, here, tree, warn):
+                path = here / entry.name
+                if entry.name == ".git":
+                    tree.traces.add(here)
+                elif entry.name not in IGNORED and budget.admits(path):
+                    _enter(entry, path, tree, deeper, warn)
+        level = deeper
     tree.files.sort()
+    _tell_cut(tree, warn)
     return tree
 
 
-def _enter(entry: os.DirEntry[str], path: PurePosixPath, tree: Tree, waiting: list[PurePosixPath], warn: Warn) -> None:
+def _entries(root: Path, here: PurePosixPath, tree: Tree, warn: Warn) -> list[os.DirEntry[str]]:
+    try:
+        return sorted(os.scandir(root / here), key=lambda e: e.name)
+    except OSError as error:
+        if not here.parts:
+            raise UsageError(f"cannot be read: {error.strerror}", str(root), "check the folder's rights") from None
+        tree.cut[here] = f"cannot be read ({error.strerror})"
+        warn(f"{root / here}: cannot be read ({error.strerror}); the rest is graded")
+        return []
+
+
+def _enter(entry: os.DirEntry[str], path: PurePosixPath, tree: Tree, deeper: list[PurePosixPath], warn: Warn) -> None:
     where = f"{tree.where}/{path}"
     if entry.is_symlink():
         tree.odd[path] = "is a symbolic link, which is not followed; hand in the file itself"
@@ -93,7 +153,7 @@ def _enter(entry: os.DirEntry[str], path: PurePosixPath, tree: Tree, waiting: li
         if _like_a_file(path):
             tree.odd[path] = "is a folder, not a file"
         if len(path.parts) < MAX_DEPTH:
-            waiting.append(path)
+            deeper.append(path)
         else:
             warn(f"{where}: more than {MAX_DEPTH} folders deep; left out")
     elif entry.is_file(follow_symlinks=False):
@@ -101,6 +161,11 @@ def _enter(entry: os.DirEntry[str], path: PurePosixPath, tree: Tree, waiting: li
     else:
         tree.odd[path] = "is not a regular file"
         warn(f"{where}: not a regular file; left out")
+
+
+def _tell_cut(tree: Tree, warn: Warn) -> None:
+    for folder in sorted(f for f, reason in tree.cut.items() if reason == TOO_MANY):
+        warn(f"{tree.where}/{folder}: too many files; those that were looked at first are graded")
 
 
 def read_regular(path: Path, cap: int) -> bytes:
@@ -113,68 +178,71 @@ def read_regular(path: Path, cap: int) -> bytes:
         return file.read(cap + 1)
 
 
-class _Archive:
-    """Members of a zip, never unpacked: read one by one, with caps on what one and all may grow to."""
-
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self.archive, self.members, self.left = archive, dict[PurePosixPath, zipfile.ZipInfo](), MAX_UNPACKED
-
-    def read(self, path: PurePosixPath, cap: int) -> bytes:
-        info = self.members[path]
-        if info.flag_bits & 1:
-            raise OSError("it is encrypted")
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise OSError("it is packed in a rare way; make an ordinary zip")  # bz2 and lzma grow without a bound
-        try:
-            with self.archive.open(info) as member:
-                data = member.read(min(cap, self.left) + 1)
-        except Exception as error:  # noqa: BLE001 - zipfile and zlib have many errors; all mean the same
-            raise OSError(f"it is damaged ({type(error).__name__})") from None
-        self.left -= len(data)
-        if self.left < 0:
-            raise OSError(f"the zip unpacks to more than {MAX_UNPACKED >> 20} MB")
-        return data
+# --- archives --------------------------------------------------------------------------------------------------------
 
 
-def zip_tree(data: Any, where: str, warn: Warn) -> Tree:
-    """A zip, given as a path or a file object; raises `UsageError` where it is none."""
-    try:
-        archive = _Archive(zipfile.ZipFile(data))
-    except Exception as error:  # noqa: BLE001 - a damaged directory ends in struct.error, OverflowError and others
-        words = printable(str(error)) or type(error).__name__
-        raise UsageError(f"not a zip that can be read ({words})", where, "ask for it again, or unpack it") from None
-    infos = archive.archive.infolist()
-    if len(infos) > MAX_ENTRIES:
-        raise UsageError(f"a zip of {len(infos)} entries", where, "give a zip of the submissions alone")
-    tree = Tree(where, archive.read)
-    for info in infos:
-        _add_member(info, archive, tree, warn)
+def archive_tree(archive: OpenArchive, where: str, warn: Warn) -> Tree:
+    """What lies in an archive that was opened."""
+    numbers: dict[PurePosixPath, int] = {}
+    tree = Tree(where, lambda path, cap: archive.read(numbers[path], cap))
+    budget = _Budget(tree)
+    for words in archive.said:
+        warn(f"{where}: {words}")
+    entries = ((number, *_placed(name), kind) for number, (name, _, kind) in enumerate(archive.entries))
+    for number, path, problem, kind in sorted(entries, key=lambda e: len(e[1].parts)):
+        if path.parts and not _is_ignored(path, tree) and budget.admits(path):
+            _add_member(path, problem, kind, number, numbers, tree, warn)
     tree.files.sort()
+    _tell_cut(tree, warn)
     return tree
 
 
-def _add_member(info: zipfile.ZipInfo, archive: _Archive, tree: Tree, warn: Warn) -> None:
-    path, kind = PurePosixPath(info.filename.replace("\\", "/")), stat.S_IFMT(info.external_attr >> 16)
-    entry = f"{tree.where}: entry {info.filename!r}"
-    if any(part in IGNORED for part in path.parts) or not path.parts:
-        return
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-        warn(f"{entry} points out of the archive; left out")
-    elif len(path.parts) > MAX_DEPTH:
-        tree.folders.add(PurePosixPath(path.parts[0]))  # somebody has handed in, if nothing that can be read
-        warn(f"{entry[:200]} lies more than {MAX_DEPTH} folders deep; left out")
-    elif info.is_dir() or stat.S_ISDIR(kind):
+def _placed(name: str) -> tuple[PurePosixPath, str]:
+    """(where an entry lies, why it is not read): the root of an absolute path is taken off, `..` leads out."""
+    parts = [p for p in name.replace("\\", "/").split("/") if p not in ("", ".")]
+    if len(parts) > 1 and len(parts[0]) == 2 and parts[0][1] == ":":
+        parts = parts[1:]
+    if ".." in parts or any("\0" in p for p in parts) or (parts and ":" in parts[0]):
+        return PurePosixPath(*[p.replace("\0", "") for p in parts if p != ".."]), "points out of the archive"
+    if len(parts) > MAX_DEPTH:
+        return PurePosixPath(*parts[: MAX_DEPTH - 1], parts[-1][:200]), f"lies more than {MAX_DEPTH} folders deep"
+    return PurePosixPath(*parts), ""
+
+
+def _is_ignored(path: PurePosixPath, tree: Tree) -> bool:
+    if ".git" in path.parts:
+        tree.traces.add(PurePosixPath(*path.parts[: path.parts.index(".git")]))
+    return any(part in IGNORED for part in path.parts)
+
+
+def _add_member(
+    path: PurePosixPath, problem: str, kind: str, number: int, numbers: dict[PurePosixPath, int], tree: Tree, warn: Warn
+) -> None:
+    entry = f"{tree.where}: entry {printable(str(path), 200)}"
+    if problem:
+        _add_odd(path, problem, tree)
+        warn(f"{entry} {problem}; left out")
+    elif kind == "folder":
         tree.folders.add(path)
         if _like_a_file(path):
             tree.odd[path] = "is a folder, not a file"
-    elif kind and not stat.S_ISREG(kind):
-        tree.odd[path] = "is a symbolic link or special file in the zip; hand in the file itself"
-        tree.folders.update(parent for parent in path.parents if parent.parts)
+    elif kind != "file":
+        _add_odd(path, "is a symbolic link or special file in the zip; hand in the file itself", tree)
         warn(f"{entry} is a link or special file; left out")
-    elif path in archive.members:
+    elif path in numbers:
         warn(f"{entry} occurs twice; the first one counts")
     else:
-        archive.members[path] = info
+        numbers[path] = number
         tree.files.append(path)
-        for parent in filter(_like_a_file, path.parents):
-            tree.odd[parent] = "is a folder, not a file"
+        _note_folders(path.parents, tree)
+
+
+def _add_odd(path: PurePosixPath, reason: str, tree: Tree) -> None:
+    """Somebody has handed in, if nothing that can be read."""
+    tree.odd.setdefault(path, reason)
+    tree.folders.update(parent for parent in path.parents if parent.parts)
+
+
+def _note_folders(parents: Iterable[PurePosixPath], tree: Tree) -> None:
+    for parent in filter(_like_a_file, parents):
+        tree.odd[parent] = "is a folder, not a file"

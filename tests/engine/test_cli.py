@@ -96,6 +96,8 @@ def test_a_late_penalty_is_below_full_marks(toy_copy):
     """Full marks less a penalty are not full marks."""
     shutil.copy(toy_copy / "solutions" / "second.py", hand_in(toy_copy, bob=None) / "bob")
     (toy_copy / "submit" / "bob" / "submission.yml").write_text("submitted: 2026-11-21T13:00:00+01:00\n")
+    policy = (toy_copy / "course.yml").read_text().replace("policy: {", "policy: {student_times: true, ")
+    (toy_copy / "course.yml").write_text(policy)
     done = grade("submit/bob", "-t", "second", cwd=toy_copy)
 
     assert "total: 45 of 50, 1 days late (-5)" in done.stdout
@@ -233,14 +235,14 @@ def test_csv_of_a_class(graded):
     """scores.csv has one row a student."""
     lines = (graded[0] / "report" / "scores.csv").read_text().splitlines()
 
-    assert lines[0] == "student,toy,total,late_days,penalty,final"
-    assert "ann,100,100,0,0,100" in lines
+    assert lines[0] == "student,toy,total,late_days,penalty,final,notes"
+    assert "ann,100,100,0,0,100," in lines
     assert len(lines) == 5
 
 
 def test_nothing_is_left_beside_the_reports(graded):
     """The folder of the reports holds the reports and nothing half-written."""
-    assert sorted(p.name for p in (graded[0] / "report").iterdir()) == ["results.json", "scores.csv"]
+    assert sorted(p.name for p in (graded[0] / "report").iterdir()) == ["results.json", "scores.csv", "unread.csv"]
 
 
 def test_off_a_terminal_there_is_no_progress_bar(graded):
@@ -289,7 +291,7 @@ def test_report_chooses_what_is_written(toy_copy):
     """--report csv writes that one report, into a folder that is made for it."""
     grade("solutions/second.py", "--report", "csv", "-o", "a/b", cwd=toy_copy)
 
-    assert [p.name for p in (toy_copy / "a" / "b").iterdir()] == ["scores.csv"]
+    assert sorted(p.name for p in (toy_copy / "a" / "b").iterdir()) == ["scores.csv", "unread.csv"]
 
 
 def test_several_paths_and_topics(toy_copy):

@@ -226,4 +226,5 @@ def test_docs_tell_the_defaults():
     for model in (Limits, Policy):
         for key, field in model.model_fields.items():
             default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
+            default = default.lower() if isinstance(field.default, bool) else default
             assert default == rows[key], key

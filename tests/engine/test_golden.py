@@ -161,8 +161,10 @@ def test_a_topic_that_was_not_handed_in_is_listed_whole(graded):
 
 
 def test_submission_yml_names_the_group(submissions):
-    """`submission.yml` says who handed in and when; the folder's name does not count then."""
-    group = submissions["group-07"]
+    """`submission.yml` says who else has worked on it: each member is listed; a time there is the student's word."""
+    own, other = submissions["nadia_haddad"], submissions["ben_carter"]
 
-    assert group.members == ("nadia.haddad", "ben.carter")
-    assert group.submitted.isoformat() == "2026-12-01T21:14:00+01:00"
+    assert own.members == other.members == ("nadia_haddad", "ben_carter")
+    assert own.files == other.files
+    assert own.submitted is None
+    assert any("2026-12-01 21:14:00+01:00: the student's word" in note for note in own.notes)

@@ -31,9 +31,11 @@ ROOMS = {  # what lies in each of them
     "checks": "marking comparing calling helpers autograd inputs",
     "grading": "grade pool engine scoring capstone",
     "remote": "session proxy connection limits forking spawning processes inmemory",
-    "submissions": "model find reading trees ipynb sifting",
-    "submissions.layouts": "base student class_folder canvas moodle gradescope nbgrader_course",
-    "reports": "summary to_csv to_json",
+    "submissions": "model find identity reading gathering selecting sources naming decoding metadata trees opener unpacker"
+    " archives ipynb sifting",
+    "submissions.layouts": "base attempts student class_folder canvas moodle gradescope blackboard brightspace"
+    " nbgrader_course forge",
+    "reports": "summary to_csv to_json to_unread",
     "worker": "server substitute pipes zygote spawned preload",
     "worker.walls": "sandbox seccomp landlock seatbelt kernel syscalls",
     "course": "model file plain_yaml stubs units",

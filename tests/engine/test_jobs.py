@@ -74,10 +74,12 @@ def test_a_fault_shows_the_start_of_what_came():
     assert len(str(fault.value)) < 400
 
 
-def test_absent_is_missing_or_an_error():
-    """Where no file was handed in every check is missing; where there is one that cannot be read it is an error."""
-    assert Job(0, "toy").absent is Verdict.MISSING
-    assert Job(0, "toy", file="toy.py", problem="it is no text").absent is Verdict.ERROR
+def test_absent_is_missing_or_not_graded():
+    """Where no file was handed in every check is missing; where there is one that cannot be read none is graded."""
+    unread = Job(0, "toy", file="toy.py", problem="it is no text")
+
+    assert (Job(0, "toy").absent, Job(0, "toy").unreadable) == (Verdict.MISSING, None)
+    assert (unread.absent, unread.unreadable) == (Verdict.GRADER_FAULT, "it is no text")
 
 
 # --- a lane ----------------------------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ import pytest
 from notebook_helpers import as_bytes, code, filled, sources_of, toy_notebook
 
 from grader.submissions import ipynb as reading
-from grader.submissions import sifting
 from grader.submissions.ipynb import read_notebook
-from grader.submissions.sifting import Sifter, sift
+from grader.submissions.opener import Down, Opener
+from grader.submissions.sifting import sift
 
 
 def loaded(source: str) -> dict:
@@ -191,35 +191,123 @@ def test_lines_keep_their_place_in_their_cell():
         assert sifted.place(lines.index(text) + 1) == place
 
 
-def test_the_process_that_sifts_survives_anything():
+@pytest.fixture
+def opener():
+    opener = Opener()
+    yield opener
+    opener.close()
+
+
+def packed(*cells: str) -> bytes:
+    return json.dumps({"cells": [{"cell_type": "code", "source": cell} for cell in cells]}).encode()
+
+
+def test_the_process_that_sifts_survives_anything(opener):
     """Bombs for a parser take down the process at most; the next notebook gets a new one."""
-    sifter = Sifter()
-    try:
-        for bomb in ("(" * 100_000, "-" * 300_000 + "1", "x" + ".a" * 200_000, "if 1:\n" * 90 + " x", "\0", "é" * 10):
-            assert "double" in sifter([bomb, "def double(x): return x"], ["double"]).source
-    finally:
-        sifter.close()
+    for bomb in ("(" * 100_000, "-" * 300_000 + "1", "x" + ".a" * 200_000, "if 1:\n" * 90 + " x", "\0", "é" * 10):
+        assert "double" in opener.notebook(packed(bomb, "def double(x): return x"), {"double"}, ()).source
 
 
-def test_a_process_that_hangs_is_ended(monkeypatch):
+def test_a_process_that_hangs_is_ended(opener, monkeypatch):
     """A notebook that cannot be taken apart in time is graded as it is, with a note."""
-    monkeypatch.setattr(sifting, "SECONDS", 0.0)
-    sifter = Sifter()
-    sifted = sifter(["x = 1", "def double(x): return x"], ["double"])
-    sifter.close()
+    ask = opener.ask
+
+    def hang_once(head, *more):
+        if head["do"] == "notebook":
+            opener.close()
+            raise Down("hung")
+        return ask(head, *more)
+
+    monkeypatch.setattr(opener, "ask", hang_once)
+    sifted = opener.notebook(packed("x = 1", "def double(x): return x"), {"double"}, ())
 
     assert sifted.source == "x = 1\n\ndef double(x): return x\n"
     assert sifted.notes == ("the cells could not be taken apart; they are graded as they are",)
 
 
-def test_sifter_answers_as_sift():
+def test_a_process_that_hangs_is_killed_in_time(opener, monkeypatch):
+    """Whatever it hangs on, it ends at the limit, and says so."""
+    monkeypatch.setattr("grader.submissions.opener.SECONDS", 0.0)
+    with pytest.raises(Down, match="ran out of time or memory"):
+        opener.notebook(packed("x = 1"), {"double"}, ())
+
+
+def test_the_process_answers_as_sift(opener):
     """The process gives the same answer as the function."""
-    sifter = Sifter()
     cells = list(sources_of(toy_notebook(reference=True)).values())
-    try:
-        assert sifter(cells, ["double"]) == sift(cells, ["double"])
-    finally:
-        sifter.close()
+    assert opener.notebook(packed(*cells), {"double"}, ("numpy",)) == sift(cells, ["double"])
+
+
+@pytest.mark.parametrize(
+    ("cells", "notes"),
+    [
+        (["from matplotlib.pyplot import *"], ["cell 1 has `from matplotlib.pyplot import *`, which this topic does not"]),
+        (["%%writefile toy.py\ndef double(x): return 2 * x"], ["cell 1 begins with %%writefile; what it writes is graded"]),
+        (["%%html\n<b>double</b>"], ["cell 1 begins with %%html, so nothing in it is graded"]),
+        (["%%time\nx = 1"], []),
+        (["from math import *", "from numpy import *"], []),
+    ],
+)
+def test_what_is_left_out_of_a_notebook_is_noted(cells, notes):
+    """Star imports that are not allowed and cells under magics cost nothing else, and are named with their cell."""
+    sifted = sift([*cells, "def double(x):\n    return x"], ["double"], ["numpy"])
+
+    assert [note[: len(n)] for note, n in zip(sifted.notes, notes, strict=True)] == notes
+    exec(compile(sifted.source, "toy.ipynb", "exec"), {})  # a text of the test's own
+
+
+def test_odd_characters_cost_no_more_than_their_cell():
+    """Halves of emojis, NULs, null sources and cells without a text are noted; the others count."""
+    cells = [{"cell_type": "code", "source": s} for s in ("# nice \ud83d", "x = 1\0", None, 3, "def double(x): return x")]
+    notebook = read_notebook(json.dumps({"cells": cells}).encode())
+    sifted = sift(notebook.cells, ["double"])
+
+    assert notebook.cells[2:] == ("", "", "def double(x): return x")
+    assert [note.split(" (")[0] for note in notebook.notes] == [
+        "cell 1 holds 1 characters that are none",
+        "cell 2 holds 1 characters that are none",
+        "cell 4 holds no text and was left out",
+    ]
+    assert "def double" in sifted.source and sifted.source.encode()
+    assert sifted.notes[0].startswith("cell 2 was left out: ")
+
+
+def escaped_quotes(size: int) -> bytes:
+    return b'{"cells": [], "outputs": "' + rb"\"" * size
+
+
+def many_cell_ids(size: int) -> bytes:
+    names = [f"c{i}" for i in range(size)]
+    cells = [{"cell_type": "code", "source": "", "metadata": {"nbgrader": {"grade_id": n}}} for n in names]
+    return json.dumps({"cells": cells, "metadata": {"grader": {"cells": names}}}).encode()
+
+
+def chained_names(size: int) -> bytes:
+    return packed(*[f"a{i} = a{i + 1}" for i in range(size)], "double = a0")
+
+
+def one_line(size: int) -> bytes:
+    return packed(";".join(f"a{i} = 1" for i in range(size)) + "\ndouble = a1")
+
+
+@pytest.mark.parametrize(
+    ("make", "size"), [(escaped_quotes, 1 << 18), (many_cell_ids, 5000), (chained_names, 500), (one_line, 1000)]
+)
+def test_reading_takes_time_in_proportion_to_the_text(make, size, monkeypatch):
+    """Sixteen times the text takes about sixteen times the time, whatever is in it."""
+    monkeypatch.setattr(reading, "MAX_CONTENT", 1000 if make is escaped_quotes else reading.MAX_CONTENT)
+
+    def seconds(size: int) -> float:
+        data = make(size)
+        start = time.process_time()
+        try:
+            sift(read_notebook(data).cells, ["double"])
+        except ValueError:
+            assert make is escaped_quotes
+        return time.process_time() - start
+
+    small = min(seconds(size) for _ in range(3))
+    assert seconds(16 * size) < 48 * small + 0.1
 
 
 def test_filled_helper_is_sound():

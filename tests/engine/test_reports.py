@@ -412,16 +412,16 @@ def test_csv_has_one_row_a_student(tmp_path):
     late = student("bob", topic(check(), name="second"), topic(check(points=2.5)), late_days=2, penalty=0.5)
     first, second = rows(tmp_path / "s.csv", late, FULL)
 
-    assert list(first) == ["student", "second", "toy", "total", "late_days", "penalty", "final"]
-    assert list(first.values()) == ["ann", "", "20", "20", "0", "0", "20"]
-    assert list(second.values()) == ["bob", "10", "2.5", "12.5", "2", "0.5", "12"]
+    assert list(first) == ["student", "second", "toy", "total", "late_days", "penalty", "final", "notes"]
+    assert list(first.values()) == ["ann", "", "20", "20", "0", "0", "20", ""]
+    assert list(second.values()) == ["bob", "10", "2.5", "12.5", "2", "0.5", "12", ""]
 
 
 def test_csv_gives_no_number_for_what_could_not_be_graded(tmp_path):
     """A grader fault is never a 0 that somebody could import."""
     (row,) = rows(tmp_path / "s.csv", FAULT)
 
-    assert list(row.values()) == ["dan", "not graded", "not graded", "0", "0", "not graded"]
+    assert list(row.values()) == ["dan", "not graded", "not graded", "0", "0", "not graded", ""]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,13 @@ def find(toy: Course):
     return lambda path, layout=None: find_submissions([path], toy, layout)
 
 
+@pytest.fixture
+def find_with_words(toy: Course):
+    """The same where students' words about times count."""
+    policy = toy.policy.model_copy(update={"student_times": True})
+    return lambda path: find_submissions([path], toy.model_copy(update={"policy": policy}))
+
+
 def write(root: Path, **files: str | bytes) -> Path:
     """Files under a folder; `alice__toy="x"` is alice/toy.py."""
     return lay(root, {name.replace("__", "/") + ".py": text for name, text in files.items()})
@@ -59,7 +66,8 @@ def only(found: Found) -> Submission:
 
 
 def words(found: Found) -> str:
-    return "\n".join([*found.warnings, *(n for s in found.submissions for n in s.notes)])
+    listed = [f"{row.student} {row.what} {row.why}" for row in found.unread]
+    return "\n".join([*found.warnings, *listed, *(n for s in found.submissions for n in s.notes)])
 
 
 # --- layouts ---------------------------------------------------------------------------------------------------------
@@ -161,7 +169,8 @@ def test_moodle(find, tmp_path):
 
     assert found.layouts == ["moodle"]
     assert by_student(found) == {"Jane van Doe_4711": ["toy"], "Jane van Doe_4712": ["toy"]}
-    assert found.submissions[1].submitted == NOON
+    assert found.submissions[1].submitted is None
+    assert "submission.yml is not used: the download tells who and when" in found.submissions[1].notes
 
 
 GRADESCOPE = """\
@@ -209,10 +218,11 @@ def test_gradescope(find, tmp_path, packed):
     found = find(root)
 
     assert found.layouts == ["gradescope"]
-    assert {"0111", "cyd@example.edu", "submission_3", "submission_4"} == set(by_student(found))
-    first = found.submissions[0]
-    assert first.members == ("Alice A", "Bob B")
-    assert NOON + timedelta(microseconds=861687) == first.submitted
+    assert {"0111", "222", "cyd@example.edu", "submission_3", "submission_4"} == set(by_student(found))
+    for one in found.submissions[:2]:
+        assert one.members == ("Alice A", "Bob B")
+        assert one.files["toy"].source == CODE
+        assert NOON + timedelta(microseconds=861687) == one.submitted
     assert next(s for s in found.submissions if s.student == "cyd@example.edu").submitted == NOON
     assert next(s for s in found.submissions if s.student == "submission_3").submitted is None
 
@@ -310,13 +320,32 @@ def test_broken_notebook(find, tmp_path, text):
 # --- submission.yml --------------------------------------------------------------------------------------------------
 
 
-def test_submission_yml_tells_who_and_when(find, tmp_path):
-    """`submission.yml` names the student exactly as written, the members and the time."""
+def test_submission_yml_tells_who_and_when(find_with_words, tmp_path):
+    """`submission.yml` names the student exactly as written, the members and the time, which is marked as a word."""
     text = "student: 007\nsubmitted: 2026-11-20 13:00:00 +01:00\nmembers: [ann, 12]\n"
-    found = only(find(lay(tmp_path / "alice", {"toy.py": CODE, "submission.yml": text})))
+    found = only(find_with_words(lay(tmp_path / "alice", {"toy.py": CODE, "submission.yml": text})))
 
     assert (found.student, found.submitted, found.members) == ("007", NOON, ("ann", "12"))
-    assert found.notes == ()
+    assert found.notes == ("submission.yml says 2026-11-20 13:00:00+01:00: the student's word",)
+
+
+def test_a_students_word_on_time_does_not_count(toy, tmp_path):
+    """A time in a student's own folder is noted and counts nothing, unless the policy takes it; all are told once."""
+    root = lay(tmp_path / "submit", {"ann/toy.py": CODE, "bob/toy.py": CODE})
+    lay(root / "ann", {"submission.yml": "submitted: {toy: 2026-11-20T13:00:00+01:00}\n"})
+    found = find_submissions([root], toy)
+
+    assert found.submissions[0].submitted_for("toy") is None
+    assert "the student's word, which does not count here" in found.submissions[0].notes[0]
+    assert sum("policy.student_times counts them" in w for w in found.warnings) == 1
+
+
+def test_a_time_for_each_topic(find_with_words, tmp_path):
+    """`submitted` may tell each topic's time."""
+    text = "submitted: {toy: 2026-11-20T12:00:00Z, second: 2026-11-20T13:00:00Z}\n"
+    found = only(find_with_words(lay(tmp_path / "a", {"toy.py": CODE, "second.py": CODE, "submission.yml": text})))
+
+    assert (found.submitted_for("toy"), found.submitted_for("second")) == (NOON, NOON + timedelta(hours=1))
 
 
 def test_without_metadata_no_time_is_known(find, tmp_path):
@@ -403,8 +432,8 @@ def test_unreadable_folder(find, tmp_path):
     finally:
         (root / "bob").chmod(0o700)
 
-    assert by_student(found) == {"ann": ["toy"], "bob": []}
-    assert "Permission denied" in words(found)
+    assert by_student(found) == {"ann": ["toy"], "bob": ["second", "toy"]}
+    assert "Permission denied" in found.submissions[1].files["toy"].problem
 
 
 def test_a_folder_that_vanishes_is_a_warning(find, tmp_path, monkeypatch):
@@ -420,7 +449,8 @@ def test_a_folder_that_vanishes_is_a_warning(find, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", refuse)
     found = find(root)
 
-    assert by_student(found) == {"ann": ["toy"], "bob": []}
+    assert by_student(found) == {"ann": ["toy"], "bob": ["second", "toy"]}
+    assert {f.problem for f in found.submissions[1].files.values()} == {"bob cannot be read (Permission denied)"}
     assert "bob: cannot be read (Permission denied); the rest is graded" in words(found)
 
 
@@ -520,13 +550,21 @@ def test_very_deep_folders(find, tmp_path):
     assert "folders deep; left out" in words(found)
 
 
-def test_too_many_files(find, tmp_path, monkeypatch):
-    """A folder of endless files ends in an error that says what to give instead."""
-    monkeypatch.setattr("grader.submissions.trees.MAX_ENTRIES", 5)
-    with pytest.raises(UsageError, match="more than 5 files"):
-        find(lay(tmp_path / "submit", {f"a/{i}.txt": "x" for i in range(6)}))
-    with pytest.raises(UsageError, match="a zip of 6 entries"):
-        find(zipped(tmp_path / "a.zip", {f"a/{i}.txt": "x" for i in range(6)}))
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("around", ["", "class/"])
+def test_too_many_files_cost_one_student(find, tmp_path, monkeypatch, packed, around):
+    """Of a student with endless files so many are looked at; what was not found is not graded, and the class is."""
+    monkeypatch.setattr("grader.submissions.trees.MAX_ENTRIES", 20)
+    monkeypatch.setattr("grader.submissions.trees.MAX_FIRST", 400)
+    files = {f"{around}eve/more/{i}/x.txt": "x" for i in range(500)} | {f"{around}eve/toy.py": CODE}
+    files |= {f"{around}s{i}/toy.py": CODE for i in range(30)}
+    root = zipped(tmp_path / "a.zip", files) if packed else lay(tmp_path / "submit", files)
+    found = {s.student: s for s in find(root).submissions}
+
+    assert len(found) == 31
+    assert all(s.files["toy"].source == CODE for s in found.values())
+    assert "holds more than" in found["eve"].files["second"].problem
+    assert "second" not in found["s7"].files
 
 
 # --- texts -----------------------------------------------------------------------------------------------------------
@@ -536,7 +574,9 @@ def test_too_many_files(find, tmp_path, monkeypatch):
     ("data", "problem"),
     [
         (b"x = 1\n# \xe9\n", "toy.py is not UTF-8 text (line 2); save it as UTF-8"),
-        ("x = 1\n".encode("utf-16"), "toy.py is not UTF-8 text (line 1); save it as UTF-8"),
+        (b"\xff\xfex", "toy.py is not utf-16-le text, which its byte-order mark says; save it as UTF-8"),
+        (b"# coding: zip\nx = 1", "toy.py in the encoding 'zip', which is not read here; save it as UTF-8"),
+        (b"# coding: utf-8\nx = '\xe9'", "toy.py is not utf-8 text, which its first lines say; save it as UTF-8"),
         (b"x = 1\0\n", "toy.py holds NUL characters; it is not a text file"),
     ],
 )
@@ -557,13 +597,23 @@ def test_byte_order_mark_and_line_ends(find, tmp_path, data):
 # --- zips ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["../toy.py", "a/../../toy.py", "/toy.py", "C:\\toy.py", "..\\toy.py", "\\toy.py"])
+@pytest.mark.parametrize("name", ["../toy.py", "a/../../toy.py", "..\\toy.py"])
 def test_names_that_point_out_of_a_zip(find, tmp_path, name):
-    """An entry that points out of the archive is left out with a warning, and the rest is read."""
+    """An entry that points out of the archive is not read, which is no 0 for its topic; the rest is read."""
     found = find(zipped(tmp_path / "alice.zip", {name: CODE, "second.py": CODE}))
 
-    assert by_student(found) == {"alice": ["second"]}
+    assert only(found).files["second"].source == CODE
+    assert only(found).files["toy"].problem == "toy.py points out of the archive"
     assert "points out of the archive; left out" in words(found)
+
+
+@pytest.mark.parametrize("name", ["/toy.py", "C:\\toy.py", "\\toy.py", "/Users/a/toy.py", "C:/Users/a/toy.py"])
+def test_absolute_names_in_a_zip_lose_their_root(find, tmp_path, name):
+    """Programs that pack whole paths do no harm."""
+    found = find(zipped(tmp_path / "alice.zip", {name: CODE, "second.py": CODE}))
+
+    assert by_student(found) == {"alice": ["second", "toy"]}
+    assert only(found).files["toy"].source == CODE
 
 
 def test_backslashes_in_a_zip_are_folders(find, tmp_path):
@@ -599,7 +649,7 @@ def test_whoever_handed_in_nothing_that_can_be_read_stays_in_the_class(find, tmp
 
     assert found["ann"]["toy"].source == CODE
     assert "is a symbolic link or special file" in found["eve"]["toy"].problem
-    assert found["deep"] == {}
+    assert found["deep"]["toy"].problem == "toy.py lies more than 12 folders deep"
 
 
 def test_a_zip_bomb_is_not_unpacked(find, tmp_path, monkeypatch):
@@ -609,11 +659,18 @@ def test_a_zip_bomb_is_not_unpacked(find, tmp_path, monkeypatch):
     assert files["toy"].problem == "toy.py is larger than 1 MB; a solution is not"
     assert files["second"].source == CODE
 
-    monkeypatch.setattr("grader.submissions.trees.MAX_UNPACKED", 3000)
-    many = zipped(tmp_path / "class.zip", {f"s{i}/toy.py": b"#" * 1000 for i in range(5)})
-    problems = [s.files["toy"].problem for s in find(many).submissions]
-    assert problems[:3] == ["", "", ""]
-    assert "the zip unpacks to more than" in problems[4]
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_is_read_of_one_student_has_a_bound_of_its_own(find, tmp_path, monkeypatch, packed):
+    """One student's bulk costs that student alone: what comes after it is read as if it were not there."""
+    monkeypatch.setattr("grader.submissions.opener.STUDENT_BYTES", 3000)
+    files = {"eve/toy.py": b"#" * 2000, "eve/second.py": b"#" * 2000} | {f"s{i}/toy.py": b"#" * 2000 for i in range(5)}
+    root = zipped(tmp_path / "class.zip", files) if packed else lay(tmp_path / "submit", files)
+    found = {s.student: s.files for s in find(root).submissions}
+
+    assert all(found[f"s{i}"]["toy"].source for i in range(5))
+    assert [f.source is None for f in found["eve"].values()] == [False, True]
+    assert "of this student were read already" in found["eve"]["second"].problem
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -648,12 +705,13 @@ def test_encrypted_and_damaged_entries(find, tmp_path):
 def test_what_is_no_zip(find, tmp_path, data):
     """A file that only says it is a zip is an error where it was given, and one student's problem in a class."""
     root = lay(tmp_path / "submit", {"ann/toy.py": CODE, "bob.zip": data})
-    with pytest.raises(UsageError, match="not a zip that can be read"):
+    with pytest.raises(UsageError, match="not an archive that can be read"):
         find(root / "bob.zip")
     found = find(root)
 
-    assert by_student(found) == {"ann": ["toy"], "bob": []}
-    assert "bob.zip could not be read" in found.submissions[1].notes[0]
+    assert by_student(found) == {"ann": ["toy"], "bob": ["second", "toy"]}
+    assert all(f.source is None and "bob.zip is " in f.problem for f in found.submissions[1].files.values())
+    assert [(u.student, u.what) for u in found.unread] == [("bob", "bob.zip")]
 
 
 def test_a_cut_zip(find, tmp_path):
@@ -662,7 +720,7 @@ def test_a_cut_zip(find, tmp_path):
     data = path.read_bytes()
     for size in range(0, len(data) - 1, 7):
         path.write_bytes(data[:size])
-        with pytest.raises(UsageError, match="not a zip that can be read"):
+        with pytest.raises(UsageError, match="not an archive that can be read"):
             find(path)
 
 
@@ -678,29 +736,32 @@ def test_duplicate_entries(find, tmp_path):
     assert "occurs twice; the first one counts" in words(found)
 
 
-def test_zips_in_zips_end(find, tmp_path):
-    """A zip within a zip is read for a class, and no deeper."""
-    inner = zipped(tmp_path / "i.zip", {"toy.py": CODE}).read_bytes()
-    middle = zipped(tmp_path / "m.zip", {"deep.zip": inner}).read_bytes()
-    found = find(zipped(tmp_path / "class.zip", {"ann.zip": inner, "bob.zip": middle}))
+def test_archives_in_archives(find, tmp_path):
+    """Archives within a student's archive are looked into, to a depth; one that is deeper is no 0."""
+    packed = [zipped(tmp_path / "0.zip", {"toy.py": CODE}).read_bytes()]
+    for depth in range(1, 5):
+        packed.append(zipped(tmp_path / f"{depth}.zip", {"deep.zip": packed[-1]}).read_bytes())
+    found = find(zipped(tmp_path / "class.zip", {f"s{depth}.zip": data for depth, data in enumerate(packed)}))
 
-    assert by_student(found) == {"ann": ["toy"], "bob": []}
+    assert [s.files["toy"].source for s in found.submissions] == [CODE, CODE, CODE, None, None]
+    assert "too deep in others" in found.submissions[3].files["toy"].problem
 
 
 def test_a_students_zip_that_is_too_large(find, tmp_path, monkeypatch):
-    """A student's huge zip within a class is refused before it is read whole."""
-    monkeypatch.setattr("grader.submissions.reading.MAX_ARCHIVE", 100)
+    """A student's huge zip within a class is refused before it is read whole, and is no 0."""
+    monkeypatch.setattr("grader.submissions.gathering.MAX_ARCHIVE", 100)
     packed = zipped(tmp_path / "x.zip", {"toy.py": CODE * 5}).read_bytes()
     found = find(lay(tmp_path / "submit", {"ann/toy.py": CODE, "bob.zip": packed}))
 
-    assert "bob.zip could not be read: it is larger than" in found.submissions[1].notes[0]
+    assert "bob.zip is larger than" in found.submissions[1].files["toy"].problem
 
 
 def test_deep_names_in_a_zip(find, tmp_path):
     """An entry with thousands of folders in its name is left out."""
     found = find(zipped(tmp_path / "alice.zip", {"d/" * 5000 + "second.py": CODE, "toy.py": CODE}))
 
-    assert by_student(found) == {"alice": ["toy"]}
+    assert only(found).files["toy"].source == CODE
+    assert only(found).files["second"].problem == "second.py lies more than 12 folders deep"
     assert all(len(w) < 700 for w in found.warnings)
 
 
@@ -750,18 +811,18 @@ def test_a_name_of_10000_characters(find, tmp_path):
     assert student.endswith("x…")
 
 
-def test_two_students_with_one_id(find, tmp_path):
-    """Of several who claim one name, the folder of that name keeps it; all are graded, named apart, and told."""
+def test_nobody_takes_anothers_name(find, tmp_path):
+    """In a class the folder's name is the student; what a `submission.yml` claims is noted and listed."""
     claim = {"submission.yml": "student: bob\n"}
-    root = lay(tmp_path / "submit", {"adam/toy.py": CODE, "bob/toy.py": CODE, "cyd/toy.py": CODE})
+    root = lay(tmp_path / "submit", {"adam/toy.py": CODE, "bob/toy.py": "x = 2\n", "cyd/toy.py": CODE})
     for claimant in ("adam", "cyd"):
         lay(root / claimant, claim)
     found = find(root)
 
-    assert [s.student for s in found.submissions] == ["bob", "bob (adam)", "bob (cyd)"]
-    assert str(root / "bob") == found.submissions[0].origin
-    assert all("3 submissions name the student 'bob'" in s.notes[0] for s in found.submissions)
-    assert len(found.warnings) == 3
+    assert [s.student for s in found.submissions] == ["adam", "bob", "cyd"]
+    assert found.submissions[1].files["toy"].source == "x = 2\n"
+    assert "names the student 'bob'; the folder's name counts" in found.submissions[0].notes[0]
+    assert [(u.student, u.what) for u in found.unread] == [("adam", "submission.yml"), ("cyd", "submission.yml")]
 
 
 def test_one_name_in_two_paths(toy, tmp_path):
@@ -785,10 +846,10 @@ def test_names_that_collide_with_the_new_ones(find, tmp_path):
     assert len({s.student for s in found.submissions}) == 3
 
 
-def test_time_zones_are_moments(find, tmp_path):
+def test_time_zones_are_moments(find_with_words, tmp_path):
     """Two ways to write one moment are one moment."""
     text = "submitted: 2026-11-20T17:30:00+05:30\n"
-    found = only(find(lay(tmp_path / "alice", {"toy.py": CODE, "submission.yml": text})))
+    found = only(find_with_words(lay(tmp_path / "alice", {"toy.py": CODE, "submission.yml": text})))
 
     assert found.submitted == NOON
     assert timezone(timedelta(hours=5, minutes=30)) == found.submitted.tzinfo

@@ -3,61 +3,77 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from grader.submissions.layouts.base import Layout
+from grader.submissions.layouts.attempts import Files
+from grader.submissions.layouts.base import Fit, Layout, entries
 from grader.submissions.model import Submission
-from grader.submissions.reading import named
 from grader.submissions.trees import Tree
 
-_FILE = re.compile(r"^(?P<student>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<submission>\d+)_(?P<file>.+)$")
-_LATE = "Canvas marks this submission as late, without saying how late"
+_IDS = re.compile(r"_(?P<late>LATE_)?(?=(?P<user>\d+)_(?P<submission>\d+)_(?P<file>.+)$)")
+_ANONYMOUS = re.compile(r"^(?P<student>anon_[A-Za-z0-9]+)_(?P<late>LATE_)?(?:\d+_)?(?P<submission>\d+)_(?P<file>.+)$")
+_TEXT = re.compile(r"^(?P<student>.+?)_(?P<late>LATE_)?(?P<user>\d+)_(?P<file>text\.html)$")
+LATE = "Canvas marks this submission as late, without saying how late"
+
+
+@dataclass(frozen=True)
+class _Named:
+    """What a file's name tells."""
+
+    student: str
+    user: str
+    attempt: int
+    file: PurePosixPath
+    late: bool
 
 
 class Canvas(Layout):
     """`name_[LATE_]userid_submissionid_file.py`, all in one folder; `file-2.py` is a later try of `file.py`."""
 
-    name = "canvas"
+    name, title = "canvas", "Canvas"
 
-    def matches(self, tree: Tree) -> bool:
-        """A file bears a name that Canvas gives."""
-        return any(_FILE.match(p.name) for p in tree.top)
+    def fit(self, tree: Tree) -> Fit:
+        return Fit(sum(_named(p.name) is not None for p in tree.top), len(entries(tree)))
 
     def read(self, tree: Tree, name: str) -> list[Submission]:
         """A submission for each student that the files' names tell; the name is Canvas's, whatever a file says."""
-        names, late = self._by_student(tree)
-        submissions = []
-        for student, files in sorted(names.items()):
-            part = _part_of(tree, files, f"{tree.where}/{student}")
-            submission = named(self.reader.student(part, student), student)
-            notes = (_LATE,) if student in late else ()
-            submissions.append(replace(submission, notes=submission.notes + notes))
-        return submissions
-
-    def _by_student(self, tree: Tree) -> tuple[dict[str, dict[PurePosixPath, PurePosixPath]], set[str]]:
-        """The files of each student, by the name that the student gave; and who is marked as late."""
-        names: dict[str, dict[PurePosixPath, PurePosixPath]] = {}
+        files: dict[str, Files] = {}
         late: set[str] = set()
+        keys: dict[str, str] = {}
         for path in tree.top:
-            match = _FILE.match(path.name)
-            if match is None:
-                self.reader.warn(f"{tree.where}/{path}: not named as Canvas names files; left out")
+            found = _named(path.name)
+            if found is None:
+                self.set_aside(tree, [path], "not named as Canvas names files")
                 continue
-            student = f"{match['student']}_{match['user']}"
-            names.setdefault(student, {})[PurePosixPath(match["file"])] = path
-            if match["late"]:
-                late.add(student)
-        return names, late
+            student = f"{found.student}_{found.user}" if found.user else found.student
+            keys[student] = f"canvas:{found.user}" if found.user else ""
+            files.setdefault(student, Files()).add(found.file, found.attempt, path)
+            late |= {student} if found.late else set()
+        self.set_aside(tree, [PurePosixPath(p) for p in tree.parts()], "a folder, which Canvas does not make")
+        read = [(s, self.reader.of_lms(f.tree(tree, f"{tree.where}/{s}"), s)) for s, f in sorted(files.items())]
+        return [replace(sub, key=keys[s], notes=sub.notes + ((LATE,) if s in late else ())) for s, sub in read]
 
 
-def _part_of(tree: Tree, files: dict[PurePosixPath, PurePosixPath], where: str) -> Tree:
-    """A tree of one student's files under the names that the student gave them; of several tries, the last."""
-    latest: dict[PurePosixPath, tuple[int, PurePosixPath]] = {}
-    for file, path in files.items():
-        numbered = re.fullmatch(r"(.+)-(\d{1,3})", file.stem)
-        plain = file.with_stem(numbered[1]) if numbered else file
-        attempt = int(numbered[2]) if numbered else 0
-        if attempt >= latest.get(plain, (0, path))[0]:
-            latest[plain] = attempt, path
-    return Tree(where, lambda path, cap: tree.read(latest[path][1], cap), sorted(latest))
+def _named(name: str) -> _Named | None:
+    """What the name tells, read from the right: names of people and of files may hold numbers, too.
+
+    Submissions are numbered through a whole Canvas, so of several readings the one with the largest number is right;
+    LATE stands in one place alone.
+    """
+    anonymous = _ANONYMOUS.match(name)
+    if anonymous:
+        return _made(anonymous["student"], "", anonymous["submission"], anonymous["file"], bool(anonymous["late"]))
+    found = [m for m in _IDS.finditer(name) if m.start() > 0]
+    if not found:
+        text = _TEXT.match(name)
+        return _made(text["student"], text["user"], "0", text["file"], bool(text["late"])) if text else None
+    best = max(found, key=lambda m: (bool(m["late"]), int(m["submission"])))
+    return _made(name[: best.start()], best["user"], best["submission"], best["file"], bool(best["late"]))
+
+
+def _made(student: str, user: str, submission: str, file: str, late: bool) -> _Named:
+    path = PurePosixPath(file)
+    numbered = re.fullmatch(r"(.+)-(\d{1,3})", path.stem)
+    attempt = (int(numbered[2]) if numbered else 0) * 10**12 + min(int(submission), 10**12 - 1)
+    return _Named(student, user, attempt, path.with_stem(numbered[1]) if numbered else path, late)

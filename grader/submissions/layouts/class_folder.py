@@ -2,28 +2,79 @@
 
 from __future__ import annotations
 
-from grader.submissions.layouts.base import Layout
+import re
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from grader.submissions import naming
+from grader.submissions.layouts.base import Fit, Layout
+from grader.submissions.layouts.student import has_direct_work, has_work, is_assignment, is_students_own
 from grader.submissions.model import Submission
-from grader.submissions.reading import some
 from grader.submissions.trees import Tree
+
+_SECTION = re.compile(
+    r"^(section|sect?|tutorial|tut|tutorium|class|course|kurs|group|grp|gruppe|lab ?group|seminar|cohort|recitation|"
+    r"übungsgruppe|stream|block)[ _.-]*\w{0,12}$",
+    re.I,
+)
+_REPORTS = ("results.json", "scores.csv", "unread.csv")
 
 
 class ClassFolder(Layout):
-    """A folder (or a zip) per student, with or without folders around the files."""
+    """A folder or an archive per student, with or without folders around the files, sections or weeks above them."""
 
-    name = "class"
+    name, title = "class", "class"
 
-    def matches(self, tree: Tree) -> bool:
-        """Always, for it is tried last."""
-        return True
+    def fit(self, tree: Tree) -> Fit:
+        """Every tree is one; the figures tell how many of its entries hold work."""
+        parts = tree.parts()
+        archives = [p for p in tree.top if naming.is_archive(p.name)]
+        fits = sum(has_work(part, self.reader) for part in parts.values()) + len(archives)
+        return Fit(fits, len(parts) + len(tree.top))
 
     def read(self, tree: Tree, name: str) -> list[Submission]:
-        """A submission for each folder and zip, if any of them holds a topic's file."""
-        parts = tree.parts().items()
-        submissions = [self.reader.student(part, folder) for folder, part in parts if folder[0] != "."]
-        zips = [p for p in tree.top if p.suffix.lower() == ".zip"]
-        strays = [p for p in tree.top if p not in zips]
-        if strays:
-            self.reader.warn(f"{tree.where}: in no student's folder, left out: {some(strays)}")
-        submissions += [self.reader.zipped(tree, path, path.stem) for path in zips]
+        """A submission for each folder and archive, if any of them holds a file of work."""
+        submissions = self._read(tree, "")
         return submissions if any(s.files for s in submissions) else []
+
+    def _read(self, tree: Tree, above: str) -> list[Submission]:
+        parts = {f: p for f, p in tree.parts().items() if f[0] != "." and not self._is_report(tree, f, p)}
+        archives = [p for p in tree.top if naming.is_archive(p.name)]
+        self.set_aside(tree, [p for p in tree.top if p not in archives], "in no student's folder")
+        submissions: list[Submission] = []
+        for folder, part in parts.items():
+            if self._holds_students(folder, part, parts):
+                submissions += self._read(part, f"{above}{folder}/")
+            else:
+                submissions.append(self._placed(self.reader.student(part, folder), folder, above))
+        for path in archives:
+            alone = tree.part_of({path: path}, f"{tree.where}/{path}")
+            student = path.name.split(".")[0] if path.name.lower().endswith((".tar.gz", ".tar.xz")) else path.stem
+            submissions.append(self._placed(self.reader.student(alone, student), student, above))
+        return submissions
+
+    def _placed(self, submission: Submission, folder: str, above: str) -> Submission:
+        """Below weeks or assignments one name is one student; below sections it need not be."""
+        if not above:
+            return submission
+        levels = above.rstrip("/").split("/")
+        key = f"folder:{folder}" if all(is_assignment(level, self.reader) for level in levels) else ""
+        return replace(submission, key=key, notes=(*submission.notes, f"in {above.rstrip('/')}"))
+
+    def _holds_students(self, folder: str, part: Tree, parts: dict[str, Tree]) -> bool:
+        """Whether a folder is a section, a week or an assignment with students below it."""
+        inner = part.parts()
+        holding = [folder for folder, p in inner.items() if has_direct_work(p, self.reader)]
+        students = [folder for folder in holding if not is_students_own(folder, self.reader)]
+        if has_direct_work(part, self.reader) or not students:
+            return False
+        if _SECTION.match(folder) or is_assignment(folder, self.reader):
+            return True
+        return len(students) > 1 and len(parts) > 1 and not any(has_direct_work(p, self.reader) for p in parts.values())
+
+    def _is_report(self, tree: Tree, folder: str, part: Tree) -> bool:
+        """Reports of an earlier run, which are nobody's work."""
+        found = any(PurePosixPath(n) in part.files for n in _REPORTS) and not has_work(part, self.reader)
+        if found:
+            self.reader.warn(f"{tree.where}/{folder}: reports of an earlier run; no student")
+        return found

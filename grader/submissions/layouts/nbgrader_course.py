@@ -4,43 +4,53 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from pathlib import PurePosixPath
 
 from grader.course import plain_yaml
-from grader.submissions.layouts.base import Layout
+from grader.submissions.sources import words_of
+from grader.submissions.gathering import STAMP
+from grader.submissions.layouts.base import Fit, Layout
 from grader.submissions.model import Submission
-from grader.submissions.reading import STAMP, named, text_of, words_of
+from grader.submissions.reading import text_of
 from grader.submissions.trees import Tree
 
 
 class NbgraderCourse(Layout):
     """`submitted/<student>/<assignment>/<topic>.ipynb`, with `timestamp.txt` beside it."""
 
-    name = "nbgrader"
+    name, title = "nbgrader", "nbgrader"
 
-    def matches(self, tree: Tree) -> bool:
-        """The tree is a course with such a folder, or is the folder itself."""
-        return self._holds(self._submitted(tree))
+    def fit(self, tree: Tree) -> Fit:
+        """The students who have handed in as nbgrader stores it, of all who have handed in at all."""
+        return self._fit(self._submitted(tree))
 
     def read(self, tree: Tree, name: str) -> list[Submission]:
         """A submission a student, with a time for each assignment; nbgrader knows who, whatever a file says."""
         submissions = []
-        for student, part in self._submitted(tree).parts().items():
-            submission = named(self.reader.folder(part, student), student)
-            submissions.append(replace(submission, times=self._stamps(part, submission)))
+        submitted = self._submitted(tree)
+        for student, part in submitted.parts().items():
+            submission = self.reader.of_lms(part, student)
+            submissions.append(replace(submission, times=self._stamps(part, submission), key=f"nbgrader:{student}"))
+        self.set_aside(submitted, submitted.top, "in no student's folder")
         return submissions
 
     def _submitted(self, tree: Tree) -> Tree:
         """The `submitted` folder where it is nbgrader's, else the tree: a student may bear that name, too."""
         folder = tree.parts().get("submitted")
-        return folder if folder is not None and self._holds(folder) else tree
+        return folder if folder is not None and self._fit(folder).holds else tree
 
-    def _holds(self, tree: Tree) -> bool:
-        """Folders <student>/<assignment>/<topic>.ipynb, where a timestamp or the assignment's name tells nbgrader's."""
-        stamped = {p.parent for p in tree.files if p.name == STAMP}
+    def _fit(self, tree: Tree) -> Fit:
+        parts = [part for part in tree.parts().values() if part.files]
+        return Fit(sum(map(self._is_nbgraders, parts)), len(parts) + len(tree.top))
+
+    def _is_nbgraders(self, student: Tree) -> bool:
+        """Folders <assignment>/<topic>.ipynb, where a timestamp or the assignment's name tells nbgrader's."""
+        stamped = {p.parent for p in student.files if p.name == STAMP}
         return any(
-            len(p.parts) == 3 and self.reader.topic_of(p) and (p.parts[1] == p.stem or p.parent in stamped)
-            for p in tree.files
-        )
+            len(p.parts) == 2 and p.suffix == ".ipynb" and self.reader.topic_of(p)
+            and (p.parts[0] == p.stem or p.parent in stamped)
+            for p in student.files
+        )  # fmt: skip
 
     def _stamps(self, tree: Tree, submission: Submission) -> dict[str, datetime]:
         """The time of each topic, from the `timestamp.txt` of its assignment."""
@@ -51,6 +61,6 @@ class NbgraderCourse(Layout):
             except (OSError, ValueError) as error:
                 self.reader.warn(f"{tree.where}/{path}: {words_of(error)}; no time is known")
                 continue
-            here = [self.reader.topic_of(p) for p in tree.files if p.parent == path.parent]
-            times.update({topic: time for topic in here if topic and topic in submission.files})
+            here = [t for t, f in submission.files.items() if PurePosixPath(f.where).parent == path.parent]
+            times.update(dict.fromkeys(here, time))
         return times

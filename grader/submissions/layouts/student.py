@@ -2,20 +2,86 @@
 
 from __future__ import annotations
 
-from grader.submissions.layouts.base import Layout
+import re
+from dataclasses import replace
+
+from grader.submissions.gathering import OWN
+from grader.submissions.layouts.base import Fit, Layout
 from grader.submissions.model import Submission
+from grader.submissions.reading import Reader, shown_name
 from grader.submissions.trees import Tree
+
+_WORK = re.compile(
+    r"^(week|wk|hw|homework|assignment|assign|assgn|lab|ex|exercise|exercises|sheet|problem|problemset|pset|ps|task|unit|"
+    r"topic|part|module|lesson|day|project|proj|attempt|try|submission|chapter|ch|blatt|aufgabe|uebung|übung|lecture)"
+    r"[ _.-]*\d+([ _.-].*)?$",
+    re.I,
+)
+_OTHER = re.compile(
+    r"^(submit|submission|submissions|src|code|source|exercises?|solutions?|tests?|notebooks?|work|homework|final|old|"
+    r"backups?|drafts?|bak|archive|data|docs?|lib|utils|examples?|hidden|public|scratch|tmp|temp|\..*|_.*)$",
+    re.I,
+)
 
 
 class StudentFolder(Layout):
-    """`<topic>.py` or `<topic>.ipynb`, and `submission.yml` beside them."""
+    """`<topic>.py` or `<topic>.ipynb`, and `submission.yml` beside them; or a folder for each week."""
 
-    name = "student"
+    name, title = "student", "one student"
 
-    def matches(self, tree: Tree) -> bool:
-        """Topic files lie at the top."""
-        return self.reader.is_students(tree)
+    def fit(self, tree: Tree) -> Fit:
+        """One student's, or not at all."""
+        return Fit(1 if _is_one_student(tree, self.reader) else 0, 1)
 
     def read(self, tree: Tree, name: str) -> list[Submission]:
         """The one submission, under the folder's name unless `submission.yml` says another."""
-        return [self.reader.student(tree, name)]
+        submission = self.reader.student(tree, name)
+        if not submission.claimed:
+            return [submission]
+        return [replace(submission, student=shown_name(submission.claimed), claimed="")]
+
+
+def _is_one_student(tree: Tree, reader: Reader) -> bool:
+    """Topic files at the top, or folders that are a student's own: weeks, topics, src, submit, exercises."""
+    parts = tree.parts()
+    others = [f for f, part in parts.items() if has_work(part, reader) and not is_students_own(f, reader)]
+    if any(p.name == OWN for p in tree.top):
+        return True
+    if reader.is_students(tree):
+        return len(others) < 2
+    own = [f for f, part in parts.items() if has_work(part, reader) and is_students_own(f, reader)]
+    archives = [p for p in tree.top if reader.is_work(p)]
+    named = [p for p in archives if not is_students_own(p.name.split(".")[0], reader)]
+    return bool(own or archives) and not others and not named and not _holds_students(own, parts, reader)
+
+
+def _holds_students(folders: list[str], parts: dict[str, Tree], reader: Reader) -> bool:
+    """Whether the folders of weeks or assignments hold folders of students."""
+    return any(
+        has_direct_work(inner, reader) and not is_students_own(name, reader)
+        for folder in folders
+        if not has_direct_work(parts[folder], reader)
+        for name, inner in parts[folder].parts().items()
+    )
+
+
+def has_direct_work(tree: Tree, reader: Reader) -> bool:
+    """Whether files of topics, archives or a `submission.yml` lie at the top or in `submit/`."""
+    entries = [*tree.files, *tree.odd]
+    close = [p for p in entries if len(p.parts) == 1 or (len(p.parts) == 2 and p.parts[0].lower() == "submit")]
+    return any(p.name == OWN or reader.is_work(p) for p in close)
+
+
+def has_work(tree: Tree, reader: Reader) -> bool:
+    """Whether a file of a topic, or an archive, lies anywhere in it."""
+    return any(reader.is_work(p) for p in (*tree.files, *tree.odd))
+
+
+def is_students_own(folder: str, reader: Reader) -> bool:
+    """Whether a folder's name is one that a student gives within the own work, and no person's."""
+    return is_assignment(folder, reader) or _OTHER.match(folder) is not None
+
+
+def is_assignment(folder: str, reader: Reader) -> bool:
+    """Whether a folder's name is that of a week, an assignment or a topic."""
+    return _WORK.match(folder) is not None or reader.names.within(folder) is not None
