@@ -13,11 +13,12 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from grader.course import Course
+from grader.course.times import in_utc
 from grader.errors import GraderError, UsageError
 from grader.grading.scoring import late_days_after, penalty_share
 from grader.notebooks import autograded
@@ -112,10 +113,7 @@ def enrol(path: Path, course: Course, topics: list[str], students: list[dict[str
 
 def _naive(time: datetime | None) -> datetime | None:
     """UTC without a zone, as nbgrader keeps times; raises `ValueError`."""
-    try:
-        return time.astimezone(UTC).replace(tzinfo=None) if time else None
-    except OverflowError:
-        raise ValueError(f"the time {time} is none in UTC") from None
+    return in_utc(time).replace(tzinfo=None) if time else None
 
 
 # --- marks -----------------------------------------------------------------------------------------------------------
