@@ -30,6 +30,7 @@ WAITING = {  # names that the package itself does not use
     "default_schema": "pydantic calls it",
     "field_title_should_be_set": "pydantic calls it",
     "popitem": "refuses what a dict could do",
+    "read_timestamp": "nbgrader's timestamps, for the layout that reads them",
 }
 
 
