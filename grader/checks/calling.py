@@ -81,9 +81,8 @@ def strict_floats(function: Any) -> Callable[..., Any]:
             if not error.is_a("FloatingPointError"):
                 raise
             line = f" in line {error.frames[-1][0]}" if error.frames else ""
-            text = f"a number overflowed or became undefined on the way{line}: {error.text}"
-            safe = f"a number overflowed or became undefined on the way{line}"
-            raise CheckFailed(text, safe) from None
+            safe = "a number overflowed or became undefined on the way"
+            raise CheckFailed(f"{safe}{line}: {error.text}", safe, error.frames) from None
 
     return call
 

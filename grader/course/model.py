@@ -9,21 +9,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 
-from grader.course import plain_yaml
+from grader.course import times
 from grader.errors import CourseError
 
 NAME = r"^[a-z][a-z0-9_]*$"
+MAX_GRACE = 24 * 366  # hours
 WANTS_ZONE = "a due date is a time with its zone, like 2026-12-01T23:59:00+01:00"
 
 
 def _moment(value: Any) -> Any:
-    """A due date, as text in the file."""
+    """A due date, as text in the file; a moment that can be compared."""
     if not isinstance(value, (str, datetime, type(None))):
         raise ValueError(WANTS_ZONE)
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError(WANTS_ZONE)
+        times.in_utc(value)
     try:
-        return plain_yaml.time_of(value) if isinstance(value, str) else value
+        return times.time_of(value) if isinstance(value, str) else value
     except ValueError as error:
-        raise ValueError(WANTS_ZONE if "zone, like" in str(error) else str(error)) from None
+        raise ValueError(WANTS_ZONE if str(error) == times.WANTS_ZONE else str(error)) from None
 
 
 def _format(value: Any) -> Any:
@@ -59,7 +64,8 @@ class Policy(_Model):
 
     late_penalty_per_day: Annotated[Number, Field(ge=0, le=1)] = 0.0
     late_penalty_cap: Annotated[Number, Field(ge=0, le=1)] = 1.0
-    grace_hours: Annotated[Number, Field(ge=0)] = 0.0
+    grace_hours: Annotated[Number, Field(ge=0, le=MAX_GRACE)] = 0.0
+    late_flag_days: Annotated[Whole, Field(ge=0, le=366)] = 0
     follow_through_share: Annotated[Number, Field(ge=0, le=1)] = 0.5
     capstone_share: Annotated[Number, Field(ge=0, le=1)] = 0.1
     feedback: Literal["full", "hints", "verdicts"] = "hints"

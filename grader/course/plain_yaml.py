@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import yaml
 
+from grader.course.times import time_of
 from grader.text import printable
 
+__all__ = ["PlainError", "compose", "time_of", "value_of"]
 MAX_DEPTH = 50
 
 
@@ -92,22 +91,3 @@ def _key(node: yaml.Node) -> str:
 def _construct(node: yaml.Node) -> Any:
     maker = yaml.constructor.SafeConstructor()
     return maker.construct_object(node)
-
-
-def time_of(text: str) -> datetime:
-    """A moment with its zone, as people and LMSs write it; raises `ValueError`."""
-    text = text.strip()
-    found = re.fullmatch(
-        r"(\d{4}-\d\d-\d\d[ tT]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s*(Z|z|UTC|[+-]\d\d(?::?\d\d)?|[A-Z]\w+/[\w/+-]+)", text
-    )
-    if found is None:
-        raise ValueError("a time has its zone, like 2026-11-20T18:00:00+01:00")
-    moment, zone = datetime.fromisoformat(found[1]), found[2]
-    if zone in ("Z", "z", "UTC"):
-        return moment.replace(tzinfo=UTC)
-    if "/" in zone:
-        try:
-            return moment.replace(tzinfo=ZoneInfo(zone))
-        except (OSError, LookupError, ValueError):
-            raise ValueError(f"no time zone '{zone}'") from None
-    return datetime.fromisoformat(found[1].replace(" ", "T") + zone)

@@ -21,7 +21,7 @@ from typing import Any
 from grader import jobs
 from grader.course import Course
 from grader.environment import clean_environment
-from grader.errors import GraderError, GraderFault
+from grader.errors import CourseError, GraderError, GraderFault
 from grader.remote.processes import START_SECONDS, WarmProcess, can_fork, weakest_level
 
 REPAIRS = 5
@@ -81,6 +81,7 @@ class Engine:
         self.seed = course.seed if seed is None else seed
         self.kinds = sorted({course.topic(t).kind for t in topics})
         self.level = "accident-only"
+        self.points: dict[str, float] = {}  # of all checks of each topic that could be collected, once started
 
     def start(self) -> None:
         """Start what is shared; raises `GraderFault` or `GraderError`."""
@@ -91,6 +92,13 @@ class Engine:
 
     def close(self) -> None:
         """End every process."""
+
+    def refuse_odd_points(self) -> None:
+        """Raises one `CourseError` for all topics whose checks, here where all of them are, do not add up to 100."""
+        odd = {t: total for t, total in self.points.items() if abs(total - 100) > 1e-6}
+        if odd and self.course.has_secrets:
+            first, *rest = [_odd(self.course, topic, total) for topic, total in odd.items()]
+            raise CourseError(first.problem, first.where, first.help, tuple(rest))
 
     def _command(self, *more: str) -> list[str]:
         judge = [sys.executable, "-I", "-B", "-m", "grader.judge.process", str(self.course.file), ",".join(self.topics)]
@@ -120,7 +128,8 @@ class SpawnEngine(Engine):
         for _ in range(REPAIRS):
             channel, process = self._started()
             try:
-                channel.receive(START_SECONDS)
+                ready = channel.receive(START_SECONDS)
+                self.points = _points_of(ready) if isinstance(ready, jobs.Ready) else {}
                 return channel
             except JudgeDied:
                 if not _was_killed(process):
@@ -197,6 +206,8 @@ class ForkEngine(Engine):
                 started.append(self.zygotes[kind])
         for process in started:
             process.wait_ready()
+        if self.mother in started:
+            self.points = _points_of(jobs.Ready(**{k: v for k, v in self.mother.ready.items() if k != "line"}))
         if started:
             self._check_walls()
 
@@ -265,6 +276,16 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except OSError:
         pass  # it has ended
+
+
+def _points_of(ready: jobs.Ready) -> dict[str, float]:
+    return {topic: total for topic, total in ready.points.items() if topic not in ready.broken}
+
+
+def _odd(course: Course, topic: str, total: float) -> CourseError:
+    files = [str(path.relative_to(course.root)) for _, path in course.check_files(topic)]
+    problem = f"the points of the checks add up to {total:g}, not to 100"
+    return CourseError(problem, ", ".join(files), f"change points= there; grade audit {topic} tells more")
 
 
 def make_engine(

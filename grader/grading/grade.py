@@ -174,6 +174,7 @@ class Grader:
         try:
             engine.start()
             self._refuse_unsafe(engine, course)
+            engine.refuse_odd_points()
             progress.began(len(submissions) * len(topics), "topic")
             graded = grade_many(
                 submissions, course, engine, topics, self.judges, landed=lambda *_: progress.landed(), pool=pool

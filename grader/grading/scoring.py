@@ -7,17 +7,23 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from grader.course import Course
+from grader.course.times import in_utc
 from grader.results import CapstoneResult, CheckResult, SubmissionResult, TopicResult, Verdict
 from grader.submissions import Submission
 
 DAY = timedelta(days=1)
 
 
-def late_days(submitted: datetime | None, due: datetime | None, grace_hours: float) -> int:
-    """Started days after the deadline and its grace; 0 where either time is unknown."""
-    if submitted is None or due is None:
+def late_days(submitted: datetime | None, due: datetime | None, grace_hours: float, flag_days: int = 0) -> int:
+    """Started days after the deadline and its grace; 0 without a deadline, `flag_days` where only the time is unknown.
+
+    `flag_days` are for what an LMS marks as late without saying how late.
+    """
+    if due is None:
         return 0
-    return late_days_after(submitted - due, grace_hours)
+    if submitted is None:
+        return flag_days
+    return late_days_after(in_utc(submitted) - in_utc(due), grace_hours)
 
 
 def late_days_after(late: timedelta, grace_hours: float) -> int:
@@ -30,15 +36,21 @@ def penalty_share(days: int, per_day: float, cap: float) -> float:
     return min(days * per_day, cap)
 
 
-def score_submission(submission: Submission, course: Course, topics: list[TopicResult]) -> SubmissionResult:
-    """A student's total, with the penalty of each late topic; what was not handed in cannot be late."""
+def score_submission(
+    submission: Submission, course: Course, topics: list[TopicResult], flagged: bool = False
+) -> SubmissionResult:
+    """A student's total, with the penalty of each late topic; what was not handed in cannot be late.
+
+    `flagged`: the LMS marks the submission as late; that counts `late_flag_days` for topics whose time is unknown.
+    """
     policy = course.policy
     handed_in = [t for t in topics if t.file is not None]
-    days = {t.topic: _days(submission, course, t.topic) for t in handed_in}
+    flag_days = policy.late_flag_days if flagged else 0
+    days = {t.topic: _days(submission, course, t.topic, flag_days) for t in handed_in}
     shares = {t: penalty_share(d, policy.late_penalty_per_day, policy.late_penalty_cap) for t, d in days.items()}
     notes = submission.notes
     if any(course.topic(t.topic).due and submission.submitted_for(t.topic) is None for t in handed_in):
-        notes += ("no time of submission is known, so nothing counts as late",)
+        notes += (_without_time(flagged, flag_days),)
     return SubmissionResult(
         student=submission.student,
         topics=tuple(topics),
@@ -71,5 +83,12 @@ def with_capstone(topic: TopicResult, capstone: CapstoneResult, share: float) ->
     return replace(topic, points=round((1 - share) * topic.points + earned.points, 6), capstone=earned)
 
 
-def _days(submission: Submission, course: Course, topic: str) -> int:
-    return late_days(submission.submitted_for(topic), course.topic(topic).due, course.policy.grace_hours)
+def _days(submission: Submission, course: Course, topic: str, flag_days: int) -> int:
+    due, grace = course.topic(topic).due, course.policy.grace_hours
+    return late_days(submission.submitted_for(topic), due, grace, flag_days)
+
+
+def _without_time(flagged: bool, flag_days: int) -> str:
+    if flagged:
+        return f"marked as late without a time: counts as {flag_days} day(s) late (late_flag_days in course.yml)"
+    return "no time of submission is known, so nothing counts as late"

@@ -130,6 +130,8 @@ def _transformed(seen: Seen) -> Diagnosis | None:
     a, e = np.asarray(seen.actual), np.asarray(seen.expected)
     if isinstance(seen.actual, str) or a.dtype.kind != e.dtype.kind or e.dtype.kind not in "iufc":
         return None
+    if seen.tolerance is None and e.dtype.kind in "fc" and a.dtype != e.dtype:
+        return None  # the wrong dtype has been told, and is the first thing to mend
     if not e.any() or not np.isfinite(a).all() or not np.isfinite(e).all():
         return None
     for looked_for in (_sized_like_it, _reshaped, _whole_factor, _rounded):

@@ -24,6 +24,7 @@ from grader.judge.diagnosis import Diagnoser, Diagnosis, UnitsSeen
 from grader.judge.feedback import Source, advice_for, inputs_of, message_for, stumbled_over
 from grader.judge.follow import Followed
 from grader.judge.loading import load_fields
+from grader.judge.redaction import redacted
 from grader.judge.verdicts import Outcome, outcome_of
 from grader.remote.connection import EngineFault
 from grader.remote.inmemory import ListeningSession, in_memory_session
@@ -103,16 +104,19 @@ class Explainer:
             self.touched[id] = frozenset(seen.names)
         return self.touched[id]
 
-    def _diagnosis(self, item: pytest.Item, outcome: Outcome, followed: Followed | None) -> Diagnosis | None:
-        """Which known misconception explains a wrong value; None in a student's copy, where none are at hand.
+    def _diagnosis(
+        self, item: pytest.Item, outcome: Outcome, followed: Followed | None
+    ) -> tuple[Diagnosis | None, bool]:
+        """(which known misconception explains a wrong value, whether the second run told); None in a student's copy.
 
         The value given correct earlier functions comes first: what is wrong there is wrong with the unit itself.
         """
-        failures = [followed.failure if followed else None, outcome.failure]
+        failures = [(followed.failure, True)] if followed and followed.failure else []
+        failures += [(outcome.failure, False)] if outcome.failure else []
         if outcome.loading or (followed is not None and followed.passed):
-            return None
-        found = (self._explained(item, failure) for failure in failures if failure is not None)
-        return next((diagnosis for diagnosis in found if diagnosis), None)
+            return None, False
+        found = ((self._explained(item, failure), second) for failure, second in failures)
+        return next((pair for pair in found if pair[0]), (None, False))
 
     def _explained(self, item: pytest.Item, failure: Failure) -> Diagnosis | None:
         topic = facts.topic_of(item)
@@ -149,7 +153,9 @@ class Explainer:
         given = followed is not None and followed.passed
         share = policy.follow_through_share if given else float(outcome.verdict is Verdict.PASS)
         wanted = policy.feedback != "verdicts" if diagnose is None else diagnose
-        found = self._diagnosis(item, outcome, followed) if wanted and outcome.failure is not None else None
+        looked_up = wanted and outcome.failure is not None
+        found, by_second = self._diagnosis(item, outcome, followed) if looked_up else (None, False)
+        told = redacted(outcome, found is not None, given or by_second) if _is_hidden(item) else outcome
         result = CheckResult(
             id=facts.check_id(item),
             function=check.function,
@@ -158,7 +164,7 @@ class Explainer:
             verdict=outcome.verdict,
             points=check.points * scale * share,
             max_points=check.points * scale,
-            message=self._message(item, outcome, source, given),
+            message=self._message(item, told, source, given),
             diagnosis=found.id if found else None,
             advice=advice_for(found, followed.blame if followed else (), policy.feedback),
             follow_through=given,
@@ -171,13 +177,23 @@ class Explainer:
     def _message(self, item: pytest.Item, outcome: Outcome, source: Source, given: bool) -> str:
         topic, function, visibility = facts.topic_of(item), facts.function_of(item), facts.visibility_of(item)
         hints = self._hints(item) if outcome.verdict.followed and not given and not outcome.loading else ()
-        return message_for(outcome, visibility, function, topic, source, self.course.policy.feedback, hints)
+        feedback, unit = self.course.policy.feedback, self._unit(topic, function)
+        return message_for(outcome, visibility, function, topic, source, feedback, hints, unit)
+
+    def _unit(self, topic: str, function: str) -> tuple[str, ...]:
+        """The names that are judged together with a function, itself first."""
+        names = next((u.names for u in self.bench.units(topic) if function in u.names), ())
+        return (function, *(n for n in names if n != function))
 
     def _hints(self, item: pytest.Item) -> tuple[str, ...]:
         topic = facts.topic_of(item)
         if topic not in self.hints:
             self.hints[topic] = loading.load_hints(self.course, topic)
         return self.hints[topic].get(facts.function_of(item), ())
+
+
+def _is_hidden(item: pytest.Item) -> bool:
+    return facts.visibility_of(item) == "hidden"
 
 
 def _code_of(item: pytest.Item) -> types.CodeType:

@@ -8,7 +8,6 @@ hints.
 
 from __future__ import annotations
 
-import builtins
 import re
 import traceback
 import types
@@ -17,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from grader.checks import Seen, kind_of
+from grader.checks import CheckFailed, Seen, kind_of
+from grader.judge import redaction
 from grader.judge.diagnosis import Diagnosis
 from grader.judge.verdicts import Outcome
 from grader.remote.session import Call, Session, StudentError, describe
@@ -39,12 +39,17 @@ class Source:
     def __init__(self, text: str) -> None:
         self.text = text
         self.lines = text.splitlines()
+        self._units: dict[tuple[str, ...], frozenset[int]] = {}
 
     def line(self, number: int) -> str:
         return self.lines[number - 1].strip()[:160] if 0 < number <= len(self.lines) else ""
 
-    def names(self, word: str) -> bool:
-        return re.search(rf"\b{re.escape(word)}\b", self.text) is not None
+    def unit(self, names: Sequence[str]) -> frozenset[int]:
+        """The lines of a unit's code of which a hidden check may name one."""
+        key = tuple(names)
+        if key not in self._units:
+            self._units[key] = redaction.lines_of(self.text, key)
+        return self._units[key]
 
     def uses(self, function: str) -> bool:
         """Whether the name of a function stands anywhere but at its definition."""
@@ -67,11 +72,15 @@ def message_for(
     source: Source,
     feedback: str,
     hints: Sequence[str] = (),
+    unit: Sequence[str] = (),
 ) -> str:
-    """What the report says about a check that did not pass: one or more lines."""
+    """What the report says about a check that did not pass: one or more lines.
+
+    `unit` are the names that are judged together with the function, itself first; without them it stands alone.
+    """
     if outcome.verdict is Verdict.PASS:
         return ""
-    lines = [words_of(_what_happened(outcome, visibility, function, topic, source, feedback))]
+    lines = [words_of(_what_happened(outcome, visibility, unit or (function,), topic, source, feedback))]
     if visibility == "hidden":
         lines += [f"hint: {words_of(hint)}" for hint in hints[: HINTS_SHOWN[feedback]]]
     else:
@@ -90,13 +99,17 @@ def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _what_happened(outcome: Outcome, visibility: str, function: str, topic: str, source: Source, feedback: str) -> str:
+def _what_happened(
+    outcome: Outcome, visibility: str, unit: Sequence[str], topic: str, source: Source, feedback: str
+) -> str:
     silent = visibility == "hidden" and feedback == "verdicts" and not outcome.loading
     if silent and outcome.verdict in (Verdict.WRONG, Verdict.ERROR):
         return ""
     if isinstance(outcome.error, StudentError):
-        return _about_error(outcome.error, outcome, visibility, function, topic, source)
-    return outcome.safe if visibility == "hidden" else outcome.text
+        return _about_error(outcome.error, outcome, visibility, unit, topic, source)
+    if visibility != "hidden":
+        return outcome.text
+    return outcome.safe + _place_in_unit(outcome, unit, source)
 
 
 # --- a value that a check could not use ------------------------------------------------------------------------------
@@ -208,20 +221,19 @@ def _shown_argument(value: Any) -> str:
 
 
 def _about_error(
-    error: StudentError, outcome: Outcome, visibility: str, function: str, topic: str, source: Source
+    error: StudentError, outcome: Outcome, visibility: str, unit: Sequence[str], topic: str, source: Source
 ) -> str:
     """While loading, no input has been seen yet and all may be shown; later a hidden check shows our words alone."""
     open_words = visibility != "hidden" or outcome.loading
-    place = place_of(error, source)
+    place = place_of(error, source) if open_words else _place_in_unit(outcome, unit, source)
     prefix = f"{topic}.py does not load: " if outcome.loading else ""
     if outcome.verdict is Verdict.MISSING:
-        return prefix + _about_missing(error, function, topic, open_words)
+        return prefix + _about_missing(error, unit[0], topic, open_words)
     if outcome.verdict is Verdict.FORBIDDEN:
         return prefix + (error.text if open_words and not error.wall else FORBIDDEN[error.wall]) + place
     if open_words:
         return f"{prefix}{error.type_name}: {error.text}{place}"
-    known = hasattr(builtins, error.type_name) or source.names(error.type_name)
-    return f"{error.type_name if known else 'an error'} was raised{place}"
+    return redaction.raised(outcome.verdict, [error.type_name, *error.mro]) + place
 
 
 def _about_missing(error: StudentError, function: str, topic: str, open_words: bool) -> str:
@@ -232,8 +244,20 @@ def _about_missing(error: StudentError, function: str, topic: str, open_words: b
 
 def place_of(error: StudentError, source: Source) -> str:
     """The innermost line of the student's own code, taken from the file by its number."""
-    if not error.frames:
+    return _shown_line(error.frames[-1][0], source) if error.frames else ""
+
+
+def _place_in_unit(outcome: Outcome, unit: Sequence[str], source: Source) -> str:
+    """The innermost line within the judged unit; only which function that is where the unit is long or has none."""
+    error = outcome.error
+    frames = error.frames if isinstance(error, (StudentError, CheckFailed)) else ()
+    if not frames or not outcome.placed:
         return ""
-    number = error.frames[-1][0]
+    lines = source.unit(unit)
+    number = next((number for number, _ in reversed(frames) if number in lines), None)
+    return f" (in {unit[0]})" if number is None else _shown_line(number, source)
+
+
+def _shown_line(number: int, source: Source) -> str:
     code = source.line(number)
     return f" (line {number}: {code})" if code else f" (line {number})"

@@ -19,6 +19,7 @@ from grader.judge.explain import Explainer
 from grader.judge.feedback import Source
 from grader.judge.follow import MAX_SINGLE, Followed, GivenSession, culprits
 from grader.judge.loading import load_fields
+from grader.judge.redaction import blamed
 from grader.judge.transcripts import Transcribed, Unsteady
 from grader.judge.verdicts import Outcome, outcome_of
 from grader.remote.connection import Turns, WorkerDied
@@ -298,8 +299,10 @@ class Follower:
         for group in groups[:MAX_SINGLE] if len(groups) > 1 else ():
             outcome, session = self._run(item, [u for u in units if group[0] in u.names])
             if outcome.verdict is Verdict.PASS and session.called:
-                return group
-        return tuple(name for group in groups for name in group)
+                groups = [group]
+                break
+        given = [name for unit in units for name in unit.names]
+        return blamed([name for group in groups for name in group], self.suspects | ungraded, given)
 
     def _run(self, item: pytest.Item, units: list[Unit]) -> tuple[Outcome, GivenSession]:
         names = [name for unit in units for name in unit.names]

@@ -27,6 +27,7 @@ class Outcome:
     failure: Failure | None = None  # the comparison that failed, for the diagnosis
     margin: float = math.inf  # how far inside its tolerance the closest comparison was, for the audit
     inputs: str = ""  # the input it failed at, in words; of a public check alone
+    placed: bool = True  # whether a hidden check may name the line that raised
 
 
 def outcome_of(error: BaseException | None) -> Outcome:

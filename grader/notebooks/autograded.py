@@ -8,10 +8,12 @@ check cell what our own judge found.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from grader.course import Course
@@ -25,6 +27,7 @@ from grader.submissions import STAMP, Submission
 from grader.submissions import ipynb as reading
 from grader.submissions.sifting import Sifted
 from grader.submissions.trees import read_regular
+from grader.text import printable
 
 Cell = dict[str, Any]
 
@@ -100,7 +103,7 @@ class Shelf:
             return
         home = Path(submission.origin)
         file = submission.files[result.topic]
-        place = self.folder / "autograded" / _one_name(submission.student) / _one_name(assignment)
+        place = self._place(submission.student, assignment)
         try:
             document = reading.load(read_regular(home / file.where, reading.MAX_NOTEBOOK))
         except (OSError, ValueError):
@@ -115,10 +118,31 @@ class Shelf:
         except OSError as error:
             raise UsageError(f"cannot be written: {error.strerror}", str(place), "check the rights there") from None
 
+    def _place(self, student: str, assignment: str) -> Path:
+        """The folder of a student's assignment; raises `UsageError` where it would be none, or another's."""
+        for name, what in ((student, "student"), (assignment, "assignment")):
+            refuse_no_folder(name, what)
+        home = self.folder / "autograded" / student
+        try:
+            for folder in (home, home / assignment):
+                _refuse_anothers(folder)
+        except OSError as error:
+            raise UsageError(f"cannot be read: {error.strerror}", str(home), "check the rights there") from None
+        return home / assignment
 
-def _one_name(text: str) -> str:
-    """A name that is one folder."""
-    return PurePosixPath(text.replace("/", "_")).name or "_"
+
+def refuse_no_folder(name: str, what: str) -> None:
+    """Raises `UsageError` for a name that cannot be one folder, as nbgrader makes of students and assignments."""
+    if name in ("", ".", "..") or any(c in "/\\" or not c.isprintable() for c in name):
+        raise UsageError(f"'{printable(name)}' cannot be a folder's name", what, "nbgrader needs one; choose another")
+
+
+def _refuse_anothers(folder: Path) -> None:
+    """Raises `UsageError` for a folder that is there under another name: not all systems tell Ann from ann."""
+    own = unicodedata.normalize("NFC", folder.name)
+    if folder.exists() and own not in {unicodedata.normalize("NFC", n) for n in os.listdir(folder.parent)}:
+        problem = "this folder is another's, whose name differs in upper and lower case or accents alone"
+        raise UsageError(problem, str(folder), "rename one of the two")
 
 
 def _replace(path: Path, text: str) -> None:

@@ -228,10 +228,14 @@ def dump(notebook: dict[str, Any]) -> str:
 
 
 def catalogue(course: Course, topics: list[str]) -> dict[str, TopicResult]:
-    """Every check of the topics, by topic, as it ends where nothing was handed in; raises `GraderFault`."""
+    """Every check of the topics, by topic, as it ends where nothing was handed in.
+
+    Raises `GraderFault`, or `CourseError` where points do not add up.
+    """
     engine = make_engine(course, topics)
     try:
         engine.start()
+        engine.refuse_odd_points()
         (result,) = grade_many([Submission("nobody", {})], course, engine, topics, 1)
     finally:
         engine.close()

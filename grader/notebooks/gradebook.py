@@ -13,11 +13,12 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from grader.course import Course
+from grader.course.times import in_utc
 from grader.errors import GraderError, UsageError
 from grader.grading.scoring import late_days_after, penalty_share
 from grader.notebooks import autograded
@@ -82,14 +83,16 @@ def opened(path: Path) -> Iterator[Gradebook]:
     """nbgrader's gradebook in a file; raises `UsageError` where that is something else."""
     with _without_iri_grammar():
         from nbgrader.api import Gradebook
+        from sqlalchemy.engine import URL
         from sqlalchemy.exc import SQLAlchemyError
 
+    url = URL.create("sqlite", database=str(path.resolve()))  # in an address as text, ? and # would end the path
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SQLAlchemy 2.1 warns of nbgrader's own way to add a submission
         logging.getLogger("alembic").setLevel(logging.WARNING)
         try:
             with _own_programs():
-                gradebook = Gradebook(f"sqlite:///{path.resolve()}")
+                gradebook = Gradebook(url)
             with gradebook:
                 yield gradebook
         except SQLAlchemyError as error:
@@ -109,8 +112,8 @@ def enrol(path: Path, course: Course, topics: list[str], students: list[dict[str
 
 
 def _naive(time: datetime | None) -> datetime | None:
-    """UTC without a zone, as nbgrader keeps times."""
-    return time.astimezone(UTC).replace(tzinfo=None) if time else None
+    """UTC without a zone, as nbgrader keeps times; raises `ValueError`."""
+    return in_utc(time).replace(tzinfo=None) if time else None
 
 
 # --- marks -----------------------------------------------------------------------------------------------------------
@@ -175,6 +178,7 @@ def _written(writer: _Writer, shelf: autograded.Shelf, entry: _Entry, tell: Tell
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
+        autograded.refuse_no_folder(entry.submission.student, "student")
         writer.write(entry)
         shelf.put(entry.submission, entry.assignment, entry.result, writer.cells(entry), entry.notes)
     except (GraderError, ValueError, SQLAlchemyError) as error:  # nbgrader's own errors are ValueErrors

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from grader.submissions import naming
-from grader.submissions.sources import Item, words_of
 from grader.submissions.ipynb import HANDED_OUT
 from grader.submissions.opener import Opener
+from grader.submissions.sources import Item, words_of
 from grader.submissions.trees import Tree, Warn, archive_tree
 
 MAX_ARCHIVE = 64 << 20  # bytes of one archive of a student

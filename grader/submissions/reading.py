@@ -13,11 +13,11 @@ from pathlib import PurePosixPath
 
 from grader.course import Course, plain_yaml
 from grader.submissions import naming
-from grader.submissions.sources import FileReader, Item, words_of
 from grader.submissions.gathering import OWN, Gathering
 from grader.submissions.model import Found, Submission, SubmittedFile
 from grader.submissions.opener import Opener
 from grader.submissions.selecting import Selection, some
+from grader.submissions.sources import FileReader, Item, words_of
 from grader.submissions.trees import Tree
 from grader.text import name_of, printable
 

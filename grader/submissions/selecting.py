@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 from grader.course import Course
 from grader.submissions import naming
-from grader.submissions.sources import FileReader, Item
 from grader.submissions.model import Found, SubmittedFile
+from grader.submissions.sources import FileReader, Item
 from grader.text import printable
 
 MAX_CANDIDATES, MAX_LOOKED_AT = 20, 30  # files of a topic's name that are read; others that are looked at

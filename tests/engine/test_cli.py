@@ -104,6 +104,32 @@ def test_a_late_penalty_is_below_full_marks(toy_copy):
     assert done.returncode == 1
 
 
+def test_points_that_do_not_add_up_stop_a_run_before_it_begins(toy_copy):
+    """All such topics are told, nothing is graded or written, and nbgrader's course is not built."""
+    for name, points in (("hidden/test_toy", 20), ("public/test_second", 100)):
+        file = toy_copy / "tests" / f"{name}.py"
+        file.write_text(file.read_text().replace(f"points={points})", f"points={points - 2.5:g})", 1))
+    hand_in(toy_copy, bob=STUB)
+    done = grade("submit", "-o", "report", "-t", "toy", "-t", "second", cwd=toy_copy)
+    built = grade("nbgrader", "build", "nb", cwd=toy_copy)
+
+    for ended in (done, built):
+        assert 2 == ended.returncode
+        files = "tests/public/test_toy.py, tests/hidden/test_toy.py"
+        assert f"{files}: the points of the checks add up to 97.5, not to 100" in ended.stderr
+        assert "tests/public/test_second.py: the points of the checks add up to 97.5, not to 100" in ended.stderr
+    assert "grade audit toy tells more" in done.stderr
+    assert not [path for name in ("report", "nb") for path in (toy_copy / name).rglob("*")]
+    assert 2 != grade("submit/bob", "-t", "toy", cwd=_students_copy(toy_copy)).returncode
+
+
+def _students_copy(course: Path) -> Path:
+    """What students have: without hidden checks, whose points would be missing."""
+    shutil.rmtree(course / "solutions")
+    shutil.rmtree(course / "tests" / "hidden")
+    return course
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "help"),
     [
@@ -414,6 +440,8 @@ def test_weak_walls_need_the_instructors_word(toy_copy, monkeypatch):
         level, topics = "accident-only", ("toy", "second")
 
         def start(self) -> None: ...
+
+        def refuse_odd_points(self) -> None: ...
 
         def close(self) -> None: ...
 

@@ -106,6 +106,8 @@ def test_all_mistakes_at_once_in_order(toy_copy):
         (HEAD + "topics: [{name: toy, weight: .nan}]", "3:30", "topics.0.weight: input should be a finite number, not 'nan'", DOCS),
         (HEAD + "topics: [{name: toy, weight: -1}]", "3:30", "topics.0.weight: input should be greater than or equal to 0, not '-1'", DOCS),
         (HEAD + "topics: [{name: toy, due: 2026-13-40T00:00:00Z}]", "3:27", "topics.0.due: month must be in 1..12, not '2026-13-40T00:00:00Z'", DOCS),
+        (HEAD + "topics: [{name: toy, due: 2027-03-28 02:30 Europe/Berlin}]", "3:27", "topics.0.due: 2027-03-28 02:30 does not exist in Europe/Berlin, where the clocks are put forward then, not '2027-03-28 02:30 Europe/Berlin'", DOCS),
+        (HEAD + "topics: [{name: toy, due: '0001-01-01T00:00+14:00'}]", "3:27", "topics.0.due: 0001-01-01 00:00:00 lies beyond the calendar, not '0001-01-01T00:00+14:00'", DOCS),
         (HEAD + "topics: [{name: toy, due: 5}]", "3:27", "topics.0.due: a due date is a time with its zone, like 2026-12-01T23:59:00+01:00, not '5'", DOCS),
         (HEAD + "topics: [{name: toy, imports: numpy}]", "3:31", "topics.0.imports: should be a list, not 'numpy'", DOCS),
         (HEAD + "topics: [{name: toy, limits: {cpu: 1}}]", "3:31", "unknown key 'cpu'", "known keys here: cpu_seconds, import_seconds, memory_mb, output_kb"),

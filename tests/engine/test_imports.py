@@ -25,8 +25,8 @@ FLOORS = [  # the rooms from top to bottom; a module imports from its own room, 
 ROOMS = {  # what lies in each of them
     "cli": "main run audit capstone doctor nbgrader terminal",
     "audit": "topic rules kills candidates comparisons equivalents mutants slips",
-    "judge": "process topic bench explain follow answerer transcripts verdicts diagnosis feedback plugin items loading"
-    " training",
+    "judge": "process topic bench explain follow answerer transcripts verdicts diagnosis feedback redaction plugin items"
+    " loading training",
     "notebooks": "build gradebook autograded late groups showing client desk bundle",
     "checks": "marking comparing calling helpers autograd inputs",
     "grading": "grade pool engine scoring capstone",
@@ -38,7 +38,7 @@ ROOMS = {  # what lies in each of them
     "reports": "summary to_csv to_json to_unread",
     "worker": "server substitute pipes zygote spawned preload",
     "worker.walls": "sandbox seccomp landlock seatbelt kernel syscalls",
-    "course": "model file plain_yaml stubs units",
+    "course": "model file plain_yaml times stubs units",
 }
 NEVER = [  # whatever the floors say
     ("grading", "judge"),

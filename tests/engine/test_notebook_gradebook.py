@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -402,6 +403,79 @@ def test_one_student_that_nbgrader_refuses_holds_up_no_other(home, grade, source
     assert notebook_of(home, "bob")["score"] == 100.0
 
 
+@pytest.fixture
+def renamed(home, engine, source) -> Callable[[str, dict[str, Any]], bool]:
+    """Grade ann and bob, let ann be called otherwise or have other fields, write; whether all was written."""
+    course = load_course(TOY / "course.yml")
+    for student in ("ann", "bob"):
+        hand_in(home, student, filled(as_released(source["toy"]), **sources_of(source["toy"])))
+    found = find_submissions([home / "submitted"], course, "nbgrader").submissions
+    results = tuple(grade_many(found, course, engine, ["toy"], 2))
+
+    def write(name: str, **fields: Any) -> bool:
+        changed = [replace(s, student=name, **fields) if s.student == "ann" else s for s in found]
+        told = tuple(replace(r, student=name) if r.student == "ann" else r for r in results)
+        report = Report(course.title, engine.level, True, told)
+        return gradebook.write(home / "gradebook.db", course, changed, report, say)
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "../../evil", "/evil", "a\\b", "..\\evil", "a\0b", "a\nb"])
+def test_a_name_that_is_no_folder_leaves_nothing(home, renamed, capsys, name):
+    """It is told of, gets into neither gradebook nor folder, and the rest of the class is written."""
+    before = {p.name for p in home.parent.iterdir()}
+
+    assert not renamed(name)
+    assert "cannot be a folder's name" in capsys.readouterr().err
+    assert ["bob"] == [p.name for p in (home / "autograded").iterdir()]
+    assert {p.name for p in home.parent.iterdir()} == before
+    assert notebook_of(home, "bob")["score"] == 100.0
+    with opened(home / "gradebook.db") as book:
+        assert ["bob"] == [s.id for s in book.students]
+
+
+def test_names_that_differ_stay_apart(home, renamed):
+    """Of a_b and a b, and of Bob and bob where the system tells them apart, each has a folder."""
+    assert renamed("Bob") and renamed("a_b") and renamed("a b")
+    assert {"bob", "Bob", "a_b", "a b"} == {p.name for p in (home / "autograded").iterdir()}
+
+
+def test_the_folder_of_another_spelling_is_not_taken(home, renamed, monkeypatch, capsys):
+    """Where the system does not tell Bob from bob, the second one is told of and overwrites nothing."""
+    (home / "autograded" / "Bob" / "toy").mkdir(parents=True)
+    monkeypatch.setattr("grader.notebooks.autograded.os.listdir", lambda folder: ["bob", "toy"])
+
+    assert not renamed("Bob")
+    monkeypatch.undo()
+    assert "differs in upper and lower case" in capsys.readouterr().err
+    assert [] == list((home / "autograded" / "Bob" / "toy").iterdir())
+
+
+@pytest.mark.parametrize(
+    "time",
+    [datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))), datetime(9999, 12, 31, 23, tzinfo=timezone(-timedelta(hours=9)))],
+)  # fmt: skip
+def test_a_time_beyond_the_calendar_costs_nobody_else(home, renamed, capsys, time):
+    """It has no place in UTC: that entry is told of, and the rest is written."""
+    assert not renamed("ann", submitted=time)
+    assert "not in the gradebook: ann" in capsys.readouterr().err
+    assert notebook_of(home, "bob")["score"] == 100.0
+
+
+@pytest.mark.parametrize("folder", ["a?b#c%d", "a?mode=memory", "a%3Fb", "ä b"])
+def test_a_gradebook_in_a_folder_of_any_name(tmp_path, empty_gradebook, folder):
+    """The file is the one that was named, not what an address would make of it; a new one too."""
+    path = tmp_path / folder / "gradebook.db"
+    path.parent.mkdir()
+    with opened(path) as book:
+        book.add_student("ann")
+    with opened(path) as book:
+        assert ["ann"] == [s.id for s in book.students]
+
+    assert [path] == [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [("text", "not a gradebook"), ("folder", "cannot be written"), ("nowhere", "folder does not exist")],
@@ -461,7 +535,8 @@ def test_marks_that_were_not_written_are_no_success(home, monkeypatch, written, 
     from grader.cli import run as main_path
     from grader.grading import grade as grading
 
-    idle = SimpleNamespace(level="strong", start=lambda: None, close=lambda: None)
+    nothing = dict.fromkeys(("start", "refuse_odd_points", "close"), lambda: None)
+    idle = SimpleNamespace(level="strong", **nothing)
     monkeypatch.setattr(grading, "make_engine", lambda *a, **k: idle)
     monkeypatch.setattr(grading, "grade_many", lambda *a, **k: iter(()))
     monkeypatch.setattr(main_path.gradebook, "write", lambda *a: written)

@@ -55,6 +55,20 @@ def test_zones_are_the_same_moment():
     assert late_days(datetime(2026, 11, 20, 9, 0, tzinfo=timezone(-timedelta(hours=5))), DUE, 0) == 1
 
 
+@pytest.mark.parametrize(("flagged", "days", "late"), [(True, 0, 0), (True, 2, 2), (False, 2, 0)])
+def test_a_mark_as_late_without_a_time_counts_what_the_policy_says(toy, flagged, days, late):
+    """Only where nothing tells when it came, and only for topics that are due; the report says so."""
+    of = course(toy, late_flag_days=days)
+    graded = [topic("toy", 50), topic("second", 40)]
+    result = score_submission(Submission("s", {}), of, graded, flagged=flagged)
+    timed = score_submission(Submission("s", {}, submitted=DUE - 400 * 24 * HOUR), of, graded, flagged=flagged)
+
+    assert (late, round(late * 0.1 * 40, 4)) == (result.late_days, result.penalty)
+    words = f"marked as late without a time: counts as {days} day(s) late (late_flag_days in course.yml)"
+    assert ((words if flagged else NO_TIME),) == result.notes
+    assert (0, ()) == (timed.late_days, timed.notes)
+
+
 def test_unknown_times_are_never_late():
     """Without a deadline or a time of submission nothing is late."""
     assert (late_days(None, DUE, 0), late_days(DUE, None, 0)) == (0, 0)

@@ -253,6 +253,7 @@ def test_a_run_starts_no_judge_too_many(course_file):
         engine.start()
         engine.new_judge()
         assert len(engine.processes) == 1
+        assert engine.points == {"toy": 100.0}
     finally:
         engine.close()
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from grader.submissions.sources import words_of
 from grader.submissions.gathering import GRADESCOPE
 from grader.submissions.layouts.base import Fit, Layout, entries
 from grader.submissions.model import Submission
 from grader.submissions.reading import moment
+from grader.submissions.sources import words_of
 from grader.submissions.trees import Tree
 from grader.text import name_of
 

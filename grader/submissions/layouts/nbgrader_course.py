@@ -7,11 +7,11 @@ from datetime import datetime
 from pathlib import PurePosixPath
 
 from grader.course import plain_yaml
-from grader.submissions.sources import words_of
 from grader.submissions.gathering import STAMP
 from grader.submissions.layouts.base import Fit, Layout
 from grader.submissions.model import Submission
 from grader.submissions.reading import text_of
+from grader.submissions.sources import words_of
 from grader.submissions.trees import Tree
 
 
