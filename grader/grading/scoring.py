@@ -37,20 +37,20 @@ def penalty_share(days: int, per_day: float, cap: float) -> float:
 
 
 def score_submission(
-    submission: Submission, course: Course, topics: list[TopicResult], flagged: bool = False
+    submission: Submission, course: Course, topics: list[TopicResult]
 ) -> SubmissionResult:
     """A student's total, with the penalty of each late topic; what was not handed in cannot be late.
 
-    `flagged`: the LMS marks the submission as late; that counts `late_flag_days` for topics whose time is unknown.
+    What an LMS marks as late without a time (`flagged`) counts `late_flag_days` for topics whose time is unknown.
     """
     policy = course.policy
     handed_in = [t for t in topics if t.file is not None]
-    flag_days = policy.late_flag_days if flagged else 0
+    flag_days = policy.late_flag_days if submission.flagged else 0
     days = {t.topic: _days(submission, course, t.topic, flag_days) for t in handed_in}
     shares = {t: penalty_share(d, policy.late_penalty_per_day, policy.late_penalty_cap) for t, d in days.items()}
     notes = submission.notes
     if any(course.topic(t.topic).due and submission.submitted_for(t.topic) is None for t in handed_in):
-        notes += (_without_time(flagged, flag_days),)
+        notes += (_without_time(submission.flagged, flag_days),)
     return SubmissionResult(
         student=submission.student,
         topics=tuple(topics),

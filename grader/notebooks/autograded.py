@@ -25,6 +25,7 @@ from grader.notebooks.showing import Place, html_of
 from grader.results import TopicResult
 from grader.submissions import STAMP, Submission
 from grader.submissions import ipynb as reading
+from grader.submissions.opener import Opener
 from grader.submissions.sifting import Sifted
 from grader.submissions.trees import read_regular
 from grader.text import printable
@@ -93,7 +94,12 @@ class Shelf:
 
     def __init__(self, folder: Path, course: Course) -> None:
         self.folder, self.course = folder, course
+        self.opener = Opener()
         self.is_course = any((folder / name).exists() for name in ("source", build.CONFIG))
+
+    def close(self) -> None:
+        """End the process that takes notebooks apart, if there is one."""
+        self.opener.close()
 
     def put(
         self, submission: Submission, assignment: str, result: TopicResult, cells: Known, notes: tuple[str, ...]
@@ -101,11 +107,12 @@ class Shelf:
         """Write one graded notebook and its timestamp; raises `UsageError`."""
         if not self.is_course:
             return
+        self.opener.renew()
         home = Path(submission.origin)
         file = submission.files[result.topic]
         place = self._place(submission.student, assignment)
         try:
-            document = reading.load(read_regular(home / file.where, reading.MAX_NOTEBOOK))
+            document = self.opener.document(read_regular(home / file.where, reading.MAX_NOTEBOOK))
         except (OSError, ValueError):
             document = {"cells": [_plain("submission", "code", file.source)] if file.source else []}
         notebook = graded(document, result, cells, notes, Sifted("", (), file.cells).place)

@@ -167,7 +167,7 @@ def write(
     """
     entries = _entries(submissions, report.submissions)
     shelf = autograded.Shelf(path.parent, course)
-    with opened(path) as gradebook:
+    with contextlib.closing(shelf), opened(path) as gradebook:
         writer = _Writer(gradebook, course)
         written = sum(_written(writer, shelf, entry, tell) for entry in entries)
     tell(f"wrote {written} of {len(entries)} notebook(s) to {path}")

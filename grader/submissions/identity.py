@@ -216,6 +216,7 @@ def _one_of(group: list[Submission], found: Found) -> Submission:
         submitted=None,
         times=times,
         members=tuple(dict.fromkeys(m for s in group for m in s.members)),
+        flagged=any(s.flagged for s in group),
         notes=tuple(dict.fromkeys(map(printable, notes))),
     )
 

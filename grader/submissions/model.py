@@ -27,7 +27,7 @@ class Submission:
     """What one student (or group) handed in; `origin` says where it was found.
 
     `key` names who handed in where that is the same in every download of the LMS, `full_name` where only the name is.
-    `claimed` is the name that a `submission.yml` gives.
+    `claimed` is the name that a `submission.yml` gives; `flagged` says that the LMS marks it as late without a time.
     """
 
     student: str
@@ -40,6 +40,7 @@ class Submission:
     key: str = ""
     full_name: str = ""
     claimed: str = ""
+    flagged: bool = False
 
     def submitted_for(self, topic: str) -> datetime | None:
         """When this topic was handed in, if anything tells."""

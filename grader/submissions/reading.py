@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
-from grader.course import Course, plain_yaml
+from grader.course import Course, times
 from grader.submissions import naming
 from grader.submissions.gathering import OWN, Gathering
 from grader.submissions.model import Found, Submission, SubmittedFile
@@ -111,10 +111,10 @@ class Reader:
 
     def _as_policy_says(self, submission: Submission) -> Submission:
         """A time in a student's own folder is the student's word, and counts where the policy takes it."""
-        times = [t for t in (submission.submitted, *submission.times.values()) if t is not None]
-        if not times:
+        known = [t for t in (submission.submitted, *submission.times.values()) if t is not None]
+        if not known:
             return submission
-        words = f"{OWN} says {', '.join(t.isoformat(' ') for t in times[:3])}: the student's word"
+        words = f"{OWN} says {', '.join(t.isoformat(' ') for t in known[:3])}: the student's word"
         if self.course.policy.student_times:
             return replace(submission, notes=(*submission.notes, words))
         self.found.words += 1
@@ -135,14 +135,25 @@ def _due_by_now(course: Course) -> list[str]:
 
 def _described(submission: Submission, said: dict[str, object]) -> Submission:
     """With what `submission.yml` says; raises `ValueError` for a time that is none."""
-    student, members, times = said.get("student"), said.get("members"), said.get("submitted")
+    student, members, time = said.get("student"), said.get("members"), said.get("submitted")
     if isinstance(student, str):
         submission = replace(submission, claimed=student)
     if isinstance(members, list):
         submission = replace(submission, members=tuple(str(m) for m in members))
-    if isinstance(times, dict):
-        return replace(submission, times={str(topic): moment(str(time)) for topic, time in times.items()})
-    return submission if times is None else replace(submission, submitted=moment(str(times)))
+    if isinstance(time, dict):
+        for topic, text in time.items():
+            read = moment(str(text))
+            known = {**submission.times, str(topic): read.time}
+            submission = _with_note(replace(submission, times=known), read.note)
+        return submission
+    if time is None:
+        return submission
+    read = moment(str(time))
+    return _with_note(replace(submission, submitted=read.time), read.note)
+
+
+def _with_note(submission: Submission, note: str) -> Submission:
+    return replace(submission, notes=(*submission.notes, note)) if note else submission
 
 
 # --- words and names -------------------------------------------------------------------------------------------------
@@ -157,10 +168,10 @@ def _about_left(left: list[Item]) -> tuple[str, ...]:
     return (f"not graded: {some([i.path for i in left])} ({PASSED_OVER})",) if left else ()
 
 
-def moment(text: str) -> datetime:
+def moment(text: str) -> times.Read:
     """A time with its zone; raises `ValueError` for anything else, for a guessed zone would cost somebody points."""
     try:
-        return plain_yaml.time_of(text)
+        return times.read(text)
     except ValueError as error:
         raise ValueError(f"submitted: {error}") from None
 

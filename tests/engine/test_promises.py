@@ -32,7 +32,6 @@ WAITING = {  # names that the package itself does not use
     "popitem": "refuses what a dict could do",
     "readinto": "io.BufferedReader calls it",
     "seekable": "io.BufferedReader calls it",
-    "read_timestamp": "nbgrader's timestamps, for the layout that reads them",
 }
 
 

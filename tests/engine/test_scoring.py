@@ -60,8 +60,8 @@ def test_a_mark_as_late_without_a_time_counts_what_the_policy_says(toy, flagged,
     """Only where nothing tells when it came, and only for topics that are due; the report says so."""
     of = course(toy, late_flag_days=days)
     graded = [topic("toy", 50), topic("second", 40)]
-    result = score_submission(Submission("s", {}), of, graded, flagged=flagged)
-    timed = score_submission(Submission("s", {}, submitted=DUE - 400 * 24 * HOUR), of, graded, flagged=flagged)
+    result = score_submission(Submission("s", {}, flagged=flagged), of, graded)
+    timed = score_submission(Submission("s", {}, submitted=DUE - 400 * 24 * HOUR, flagged=flagged), of, graded)
 
     assert (late, round(late * 0.1 * 40, 4)) == (result.late_days, result.penalty)
     words = f"marked as late without a time: counts as {days} day(s) late (late_flag_days in course.yml)"

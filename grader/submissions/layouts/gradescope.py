@@ -74,6 +74,8 @@ def _timed(submission: Submission, created: str) -> Submission:
     if not created:
         return submission
     try:
-        return replace(submission, submitted=moment(created))
+        read = moment(created)
+        notes = (*submission.notes, read.note) if read.note else submission.notes
+        return replace(submission, submitted=read.time, notes=notes)
     except ValueError as error:
         return replace(submission, notes=(*submission.notes, f"{GRADESCOPE}: {words_of(error)}"))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePosixPath
 
-from grader.course import plain_yaml
+from grader.course import times
 from grader.submissions.gathering import STAMP
 from grader.submissions.layouts.base import Fit, Layout
 from grader.submissions.model import Submission
@@ -54,13 +54,15 @@ class NbgraderCourse(Layout):
 
     def _stamps(self, tree: Tree, submission: Submission) -> dict[str, datetime]:
         """The time of each topic, from the `timestamp.txt` of its assignment."""
-        times = {}
+        known = {}
         for path in [p for p in tree.files if p.name == STAMP]:
             try:
-                time = plain_yaml.time_of(text_of(tree.read(path, 1000), 1000))
+                time = times.read_timestamp(text_of(tree.read(path, 1000), 1000))
             except (OSError, ValueError) as error:
                 self.reader.warn(f"{tree.where}/{path}: {words_of(error)}; no time is known")
                 continue
             here = [t for t, f in submission.files.items() if PurePosixPath(f.where).parent == path.parent]
-            times.update(dict.fromkeys(here, time))
-        return times
+            known.update(dict.fromkeys(here, time.time))
+            if time.note:
+                self.reader.warn(f"{tree.where}/{path}: {time.note}")
+        return known
