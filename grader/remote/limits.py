@@ -91,6 +91,8 @@ def ended(code: int | None) -> WorkerDied:
         return WorkerDied(Verdict.TIMEOUT, "ran longer than its limit of CPU time")
     if code == -signal.SIGSEGV:
         text = "the process crashed (SIGSEGV: endless recursion, or a bad native call)"
+    elif code == -getattr(signal, "SIGSYS", 31):
+        text = "the process was ended for what no program may do here, such as to send itself a SIGKILL (SIGSYS)"
     elif code is not None and code < 0:
         text = f"the process was ended by {_signal_name(-code)}"
     else:
