@@ -19,7 +19,7 @@ import numpy as np
 
 from grader import wire
 from grader.remote.connection import UNASKED, EngineFault, Heard, Numbers, Turns, WorkerDied, expect_hello
-from grader.remote.limits import TICK, Clock, Output, WorkerLimits, ended
+from grader.remote.limits import TICK, Clock, Output, RunQueue, WorkerLimits, ended
 from grader.results import Verdict
 
 WORKER_START_SECONDS = 30.0
@@ -38,6 +38,7 @@ class ProcProcess:
         self.pid = pid
         self.clock = (~pid << 3) | 2  # the process's CPU-time clock id, see clock_getcpuclockid(3)
         self.last = 0.0
+        self.queued = RunQueue(pid).seconds
 
     def cpu(self) -> float:
         try:
@@ -153,8 +154,11 @@ class PipeConnection(Turns):
 
     def turn(self, payload: wire.Payload) -> Heard:
         number = self.numbers.next()
+        self.clock.resume()
         self._write(payload.framed(number))
-        return self._heard(number)
+        heard = self._heard(number)
+        self.clock.rest()
+        return heard
 
     def _heard(self, number: bytes) -> Heard:
         """The worker's next frame, which must bear this number."""
