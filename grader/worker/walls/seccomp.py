@@ -137,8 +137,8 @@ def _signals_to_itself(index: int) -> list[Step]:
 
 def _reads_own_limits() -> list[Step]:
     """The limits of this process (any other number is another one of the same user: the judge), with none to set."""
-    tests = [step for load in (_argument(0), *_pointer(2)) for step in (load, (JUMP_IF_EQUAL, 0, 1, 0), deny(errno.EPERM))]
-    return [*tests, ALLOW]
+    refuse, loads = deny(errno.EPERM), (_argument(0), *_pointer(2))
+    return [*(step for load in loads for step in (load, (JUMP_IF_EQUAL, 0, 1, 0), refuse)), ALLOW]
 
 
 def _pointer(index: int) -> list[Step]:
