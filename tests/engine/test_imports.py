@@ -25,7 +25,7 @@ FLOORS = [  # the rooms from top to bottom; a module imports from its own room, 
 ROOMS = {  # what lies in each of them
     "cli": "main run audit capstone doctor nbgrader terminal",
     "audit": "topic rules kills candidates comparisons equivalents mutants slips",
-    "judge": "process topic bench explain follow answerer transcripts verdicts diagnosis feedback plugin items loading"
+    "judge": "process topic bench explain follow answerer budget transcripts verdicts diagnosis feedback plugin items loading"
     " training",
     "notebooks": "build gradebook autograded late groups showing client desk bundle",
     "checks": "marking comparing calling helpers autograd inputs",
