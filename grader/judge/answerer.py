@@ -96,7 +96,7 @@ class _Child:
         self.pid = pid
         self.code: int | None = None
 
-    def exit_of(self, _: int) -> int | None:
+    def exit_of(self, _: int, __: int) -> int | None:
         end = time.monotonic() + 1
         while self.code is None and time.monotonic() < end:
             pid, status = os.waitpid(self.pid, os.WNOHANG)

@@ -23,6 +23,7 @@ from grader.remote.limits import TICK, Clock, Output, RunQueue, WorkerLimits, en
 from grader.results import Verdict
 
 WORKER_START_SECONDS = 30.0
+END_SECONDS = 2.0  # from the end of its pipe to the end of the process
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
 FIRST = 1 << 16  # most replies are small, and a read sets aside as much memory as it asks for
@@ -104,9 +105,12 @@ class ForkLauncher:
             self.exits[packet["id"]] = packet["exit"]
         return packet, list(fds)
 
-    def exit_of(self, number: int) -> int | None:
+    def exit_of(self, number: int, pidfd: int) -> int | None:
         """The exit code of a worker that has closed its reply pipe; None if it lives on."""
-        end = time.monotonic() + 1
+        poller = select.poll()
+        poller.register(pidfd, select.POLLIN)
+        has_ended = poller.poll(END_SECONDS * 1000)
+        end = time.monotonic() + (WORKER_START_SECONDS if has_ended else 0)  # the zygote may be waiting for a processor
         try:
             while number not in self.exits:
                 self._packet(end)
@@ -240,7 +244,7 @@ class PipeConnection(Turns):
         raise died
 
     def _ended(self) -> NoReturn:
-        code = self.launcher.exit_of(self.number)
+        code = self.launcher.exit_of(self.number, self.pidfd)
         if code is None:
             self._die(WorkerDied(Verdict.VIOLATION, "closed its reply channel"))
         raise ended(code)

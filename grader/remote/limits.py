@@ -108,13 +108,13 @@ class Clock:
         return self.rested[0] - self.start + time.process_time() - self.rested[1]
 
     def spent(self) -> float:
-        """Seconds of wall time since the beginning."""
+        """Seconds of wall time since the beginning; those of CPU time at least, for threads wait for each other too."""
         passed = self._passed()
         if passed < 10 * TICK:
             return passed  # not worth asking the system
         waited = (self._queued() or 0.0) - (self.queued_start or 0.0)
         self.allowed = self.wall_seconds + waited
-        return max(0.0, passed - waited)
+        return max(passed - waited, min(passed, self.process.cpu() - self.cpu_start))
 
     def _queued(self) -> float | None:
         """Seconds that worker and judge have waited for a processor; None where the system does not tell."""

@@ -153,6 +153,16 @@ def test_waiting_for_a_processor_is_no_sleep(clock):
     assert clock.spent() == pytest.approx(10.5)
 
 
+def test_threads_that_wait_for_each_other_are_no_excuse(clock):
+    """Whoever computes in more threads than there are processors makes them wait: the time counts all the same."""
+    fake, clock, wait = clock
+    wait(1.5)
+    fake.in_queue += 1.4
+    fake.seconds += 1.2
+
+    assert clock.spent() == pytest.approx(1.2)
+
+
 def test_what_others_compute_meanwhile_is_no_sleep(clock):
     """Between its turns a worker waits for the judge, and the judge perhaps for others: that is not its doing."""
     fake, clock, wait = clock
