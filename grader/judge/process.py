@@ -202,9 +202,10 @@ def _line_output() -> IO[str]:
 
 def main(arguments: list[str]) -> int:
     """`python -m grader.judge.process COURSE.YML TOPIC,TOPIC SEED [CONTROL_FD]`"""
-    from grader.worker.walls import sandbox
+    from grader.worker.walls import kernel, sandbox
 
     sandbox.protect_judge()
+    kernel.default_signals()
     course = load_course(Path(arguments[0])).model_copy(update={"seed": int(arguments[2])})
     control = int(arguments[3]) if len(arguments) > 3 else None
     if control is None:
