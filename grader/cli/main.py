@@ -17,6 +17,7 @@ import click
 
 from grader import __version__
 from grader.cli.terminal import say, wants_colour
+from grader.environment import fill_standard_descriptors
 from grader.errors import (
     EXIT_INTERRUPTED,
     EXIT_USAGE,
@@ -214,6 +215,8 @@ def _from_click(error: click.ClickException) -> UsageError:
 def main() -> None:
     """Entry point of `grade`."""
     debug = "--debug" in sys.argv[1:]
+    fill_standard_descriptors()
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is written as its number
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -7,7 +7,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from grader.course import times
 from grader.errors import CourseError
@@ -47,16 +56,28 @@ class _Model(BaseModel):
 
 
 class Limits(_Model):
-    """Limits of one check: CPU seconds as the kernel counts them, memory above the warm worker's, output kept."""
+    """Limits of one check: CPU seconds as the kernel counts them, memory above the warm worker's, output kept.
+
+    `topic_seconds` are wall seconds of all checks of one topic of a submission, without the waiting for a processor.
+    """
 
     cpu_seconds: Annotated[Number, Field(gt=0, le=3600)] = 5.0
     import_seconds: Annotated[Number, Field(gt=0, le=3600)] = 10.0
     memory_mb: Annotated[Whole, Field(ge=64, le=1 << 20)] = 1024
     output_kb: Annotated[Whole, Field(ge=1, le=1 << 16)] = 64
+    topic_seconds: Annotated[Number, Field(gt=0, le=86400, validate_default=True)] = 180.0
 
     def wall_seconds(self, cpu: float) -> float:
         """The backstop for code that sleeps: four times the CPU limit, at least ten seconds."""
         return max(4 * cpu, 10.0)
+
+    @field_validator("topic_seconds", mode="after")
+    @classmethod
+    def _room_for_one_check(cls, value: float, info: ValidationInfo) -> float:
+        least = info.data.get("import_seconds", 0.0) + info.data.get("cpu_seconds", 0.0)
+        if value < least:
+            raise ValueError(f"should be at least import_seconds + cpu_seconds, which is {least:g}")
+        return value
 
 
 class Policy(_Model):

@@ -20,7 +20,7 @@ from typing import Any
 
 from grader import jobs
 from grader.course import Course
-from grader.environment import clean_environment
+from grader.environment import clean_environment, fill_standard_descriptors
 from grader.errors import CourseError, GraderError, GraderFault
 from grader.remote.processes import START_SECONDS, WarmProcess, can_fork, weakest_level
 
@@ -292,6 +292,7 @@ def make_engine(
     course: Course, topics: list[str], seed: int | None = None, *, without: tuple[str, ...] = ()
 ) -> Engine:
     """The engine for this system; `without` takes walls away and is for the engine's own tests."""
+    fill_standard_descriptors()
     if can_fork():
         return ForkEngine(course, topics, seed, without=without)
     return SpawnEngine(course, topics, seed)

@@ -96,7 +96,7 @@ class _Child:
         self.pid = pid
         self.code: int | None = None
 
-    def exit_of(self, _: int) -> int | None:
+    def exit_of(self, _: int, __: int) -> int | None:
         end = time.monotonic() + 1
         while self.code is None and time.monotonic() < end:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -158,11 +158,14 @@ def _limit_memory(most: int) -> None:
     """An allocation far beyond the limit fails at once; the watch from outside sees what is really used."""
     import resource
 
-    with open("/proc/self/statm", "rb") as statm:
-        size = int(statm.read().split()[0]) * os.sysconf("SC_PAGESIZE")
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            kind, size = resource.RLIMIT_AS, int(statm.read().split()[0]) * os.sysconf("SC_PAGESIZE")
+    except OSError:  # no /proc: then, as for workers, the largest resident size stands in for the data
+        kind, size = resource.RLIMIT_DATA, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    hard = resource.getrlimit(kind)[1]
     limit = size + 2 * most
-    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+    resource.setrlimit(kind, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
 # --- a process of its own --------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -36,6 +36,7 @@ from grader.remote.connection import EngineFault
 from grader.remote.forking import ForkLauncher
 from grader.text import words_of
 
+BEAT_SECONDS = 5.0  # between words to the supervisor while a worker is waited for
 FLUSH_SECONDS = 0.1  # results of quick checks leave together: each flush wakes the supervisor
 
 
@@ -45,8 +46,8 @@ class Judge:
     def __init__(self, bench: Bench) -> None:
         self.bench, self.explainer = bench, Explainer(bench)
 
-    def grade(self, job: Job) -> Iterator[jobs.Answer]:
-        """The lines that answer a job."""
+    def grade(self, job: Job, beat: Callable[[], object] = lambda: None) -> Iterator[jobs.Answer]:
+        """The lines that answer a job; `beat` is called now and then while they are waited for."""
         if job.topic in self.bench.broken:
             yield jobs.Broken(job.number, self.bench.broken[job.topic])
             return
@@ -57,7 +58,7 @@ class Judge:
                 yield jobs.Checked(job.number, self.explainer.told(item, absent, Source(""), 0.0))
             yield jobs.Done(job.number)
             return
-        run = TopicRun(self.explainer, self.bench.course.topic(job.topic), job.source, job.plan)
+        run = TopicRun(self.explainer, self.bench.course.topic(job.topic), job.source, job.plan, beat)
         for told in run.run(items):
             yield jobs.Checked(job.number, told.result, told.margin) if told else jobs.Held(job.number)
         yield jobs.Done(job.number, run.output)
@@ -74,7 +75,14 @@ class Judge:
 
     def _answer(self, job: Job, writer: IO[str]) -> None:
         flushed = time.monotonic()
-        for answer in self.grade(job):
+
+        def beat() -> None:
+            nonlocal flushed
+            if time.monotonic() - flushed > BEAT_SECONDS:
+                _send(writer, jobs.Held(job.number))
+                flushed = time.monotonic()
+
+        for answer in self.grade(job, beat):
             late = time.monotonic() - flushed > FLUSH_SECONDS
             _send(writer, answer, flush=late or isinstance(answer, jobs.CLOSING))
             flushed = time.monotonic() if late else flushed
@@ -194,9 +202,10 @@ def _line_output() -> IO[str]:
 
 def main(arguments: list[str]) -> int:
     """`python -m grader.judge.process COURSE.YML TOPIC,TOPIC SEED [CONTROL_FD]`"""
-    from grader.worker.walls import sandbox
+    from grader.worker.walls import kernel, sandbox
 
     sandbox.protect_judge()
+    kernel.default_signals()
     course = load_course(Path(arguments[0])).model_copy(update={"seed": int(arguments[2])})
     control = int(arguments[3]) if len(arguments) > 3 else None
     if control is None:

@@ -15,6 +15,7 @@ from grader.course.units import Unit, earlier_units
 from grader.jobs import Plan
 from grader.judge import items as facts
 from grader.judge.answerer import Answerer
+from grader.judge.budget import Budget
 from grader.judge.explain import Explainer
 from grader.judge.feedback import Source
 from grader.judge.follow import MAX_SINGLE, Followed, GivenSession, culprits
@@ -27,7 +28,7 @@ from grader.remote.limits import WorkerConnection, WorkerLimits
 from grader.remote.session import Session, StudentError
 from grader.results import CheckResult, Verdict
 
-MAX_KILLED = 4  # a worker that was killed from outside is replaced this often for one check
+MAX_KILLED = 4  # a worker that was killed from outside is replaced this often for one check; then it is its own doing
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,17 @@ class Told:
 class TopicRun:
     """Grades one file: a worker that is reused, fresh ones after a death or for a second look."""
 
-    def __init__(self, explainer: Explainer, topic: Topic, source: str, plan: Plan | None = None) -> None:
+    def __init__(
+        self,
+        explainer: Explainer,
+        topic: Topic,
+        source: str,
+        plan: Plan | None = None,
+        beat: Callable[[], object] = lambda: None,
+    ) -> None:
         self.explainer, self.bench = explainer, explainer.bench
         self.topic, self.source, self.plan = topic, source, plan
+        self.budget = Budget(topic.limits, beat)
         self.worker: WorkerConnection | None = None
         self.session: Session | None = None
         self.transcribed: Transcribed | None = None
@@ -86,7 +95,7 @@ class TopicRun:
 
     def _ended(self, item: pytest.Item) -> Ended:
         start = time.perf_counter()
-        outcome = self.load_failure or self._judged(item)
+        outcome = self.load_failure or self.budget.used_up or self._judged(item)
         return Ended(item, outcome, time.perf_counter() - start)
 
     def _told(self, ended: Ended) -> Told:
@@ -108,8 +117,9 @@ class TopicRun:
             return self.load_failure
         alone = self.checks_run == 0
         outcome = self._run(item)
-        for _ in range(MAX_KILLED):
-            if not (outcome.killed or (outcome.verdict.rerun and not alone and self._second_look)):
+        for repeats in range(MAX_KILLED):
+            again = outcome.is_doubtful(repeats) or (outcome.verdict.rerun and not alone and self._second_look)
+            if self.budget.used_up or not again:
                 break
             outcome = self._run_alone(item)
             alone = True
@@ -128,13 +138,17 @@ class TopicRun:
 
     def _run(self, item: pytest.Item) -> Outcome:
         assert self.worker is not None and self.session is not None
+        worker = self.worker
         self.checks_run += 1
         cpu = self._cpu_limit(item)
-        self.worker.begin(cpu, self.topic.limits.wall_seconds(cpu))
+        self.budget.begin(worker, cpu)
         try:
             outcome = self._run_or_recall(item, self.session)
         except Unsteady:  # it is not remembered from now on
             return self._run_alone(item)
+        finally:
+            self.budget.settle(worker)
+        outcome = self.budget.judged(outcome)
         if outcome.verdict is Verdict.TIMEOUT:
             function = facts.function_of(item)
             self.timeouts[function] = self.timeouts.get(function, 0) + 1
@@ -174,8 +188,8 @@ class TopicRun:
     def _start_worker(self) -> None:
         """A fresh worker with the submission loaded; a submission that does not load fails every check alike."""
         outcome = self._load()
-        for _ in range(MAX_KILLED):
-            if outcome is None or not outcome.killed:
+        for repeats in range(MAX_KILLED):
+            if outcome is None or self.budget.used_up or not outcome.is_doubtful(repeats):
                 break
             self._end_worker()
             outcome = self._load()
@@ -188,13 +202,15 @@ class TopicRun:
         lifetime = int(limits.import_seconds + limits.cpu_seconds * 200) + 5
         made_for = WorkerLimits(limits.memory_mb << 20, lifetime, limits.output_kb << 10)
         self.worker = self.bench.launcher(self.topic.kind).start(made_for)
-        self.worker.begin(limits.import_seconds, limits.wall_seconds(limits.import_seconds))
+        self.budget.begin(self.worker, limits.import_seconds)
         self.session = made(self.worker) if made else self._own_session(self.worker)
         self.checks_run = 0
         try:
             self.session.load(**load_fields(self.topic, self.source, self.plan.wrong if self.plan else None))
         except (StudentError, WorkerDied) as error:
-            return replace(outcome_of(error), loading=True)
+            return replace(self.budget.judged(outcome_of(error)), loading=True)
+        finally:
+            self.budget.settle(self.worker)
         return None
 
     def _own_session(self, worker: WorkerConnection) -> Session:
@@ -257,7 +273,7 @@ class Follower:
 
     def follow(self, ended: Ended) -> Ended:
         """The same with what the further run told, where there was one."""
-        if not self.may_help(ended):
+        if self.run.budget.used_up or not self.may_help(ended):
             return ended
         unproven = [u for u in self._earlier(ended.item) if not self._is_proven(u)]
         units = [u for u in unproven if self._is_reached(u, ended.item)]
@@ -308,10 +324,11 @@ class Follower:
         names = [name for unit in units for name in unit.names]
         for _ in range(MAX_KILLED):
             self.answerer = self.answerer or self.bench.answerer(self.topic)
+            self.answerer.connection.clock.beat = self.run.budget.beat
             outcome, session = self.run.run_given(item, self.answerer, names)
             if outcome.killed or session.abused:
                 self.close()
-            if not outcome.killed:
+            if not outcome.killed or self.run.budget.used_up:
                 break
         return outcome, session
 

@@ -44,7 +44,7 @@ from grader.remote.session import Session, StudentError
 from grader.remote.spawning import SpawnLauncher
 from grader.results import CapstoneFigure, CapstoneResult
 from grader.text import words_of
-from grader.worker.walls import sandbox
+from grader.worker.walls import kernel, sandbox
 
 CPU_SECONDS = 120.0
 MEMORY_FACTOR = 3  # of the topic's limit, which is made for the small arrays of checks
@@ -250,6 +250,7 @@ def _in_report(figure: Figure) -> CapstoneFigure:
 def main(course_file: str) -> None:
     """Answer one line with one line until there are no more."""
     sandbox.protect_judge()
+    kernel.default_signals()
     sandbox.die_with_parent()
     answers, sys.stdout = sys.stdout, sys.stderr  # what a capstone prints is no answer
     with contextlib.ExitStack() as stack:

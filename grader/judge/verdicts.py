@@ -24,10 +24,15 @@ class Outcome:
     error: BaseException | None = None
     loading: bool = False  # it ended before any check: while the submission was loaded, or for want of a file
     killed: bool = False  # by a SIGKILL that was not ours
+    by_load: bool = False  # perhaps: by the wall clock, where the system does not tell who waited for a processor
     failure: Failure | None = None  # the comparison that failed, for the diagnosis
     margin: float = math.inf  # how far inside its tolerance the closest comparison was, for the audit
     inputs: str = ""  # the input it failed at, in words; of a public check alone
     placed: bool = True  # whether a hidden check may name the line that raised
+
+    def is_doubtful(self, repeats: int) -> bool:
+        """Whether somebody else may have ended it, so that it is tried again; load is believed once."""
+        return self.killed or (self.by_load and repeats == 0)
 
 
 def outcome_of(error: BaseException | None) -> Outcome:
@@ -38,7 +43,8 @@ def outcome_of(error: BaseException | None) -> Outcome:
         return Outcome(Verdict.WRONG, error.text, error.safe, error)
     if isinstance(error, WorkerDied):
         killed = bool(getattr(error, "by_kill", False))
-        return Outcome(error.verdict, error.text, error.verdict.words, error, killed=killed)
+        by_load = bool(getattr(error, "by_load", False))
+        return Outcome(error.verdict, error.text, error.verdict.words, error, killed=killed, by_load=by_load)
     if isinstance(error, StudentError):
         return Outcome(_verdict_of(error), error.text, "", error)
     if isinstance(error, AssertionError):

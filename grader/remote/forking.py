@@ -19,10 +19,11 @@ import numpy as np
 
 from grader import wire
 from grader.remote.connection import UNASKED, EngineFault, Heard, Numbers, Turns, WorkerDied, expect_hello
-from grader.remote.limits import TICK, Clock, Output, WorkerLimits, ended
+from grader.remote.limits import TICK, Clock, Output, RunQueue, WorkerLimits, ended
 from grader.results import Verdict
 
 WORKER_START_SECONDS = 30.0
+END_SECONDS = 2.0  # from the end of its pipe to the end of the process
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
 FIRST = 1 << 16  # most replies are small, and a read sets aside as much memory as it asks for
@@ -38,6 +39,7 @@ class ProcProcess:
         self.pid = pid
         self.clock = (~pid << 3) | 2  # the process's CPU-time clock id, see clock_getcpuclockid(3)
         self.last = 0.0
+        self.queued = RunQueue(pid).seconds
 
     def cpu(self) -> float:
         try:
@@ -103,9 +105,12 @@ class ForkLauncher:
             self.exits[packet["id"]] = packet["exit"]
         return packet, list(fds)
 
-    def exit_of(self, number: int) -> int | None:
+    def exit_of(self, number: int, pidfd: int) -> int | None:
         """The exit code of a worker that has closed its reply pipe; None if it lives on."""
-        end = time.monotonic() + 1
+        poller = select.poll()
+        poller.register(pidfd, select.POLLIN)
+        has_ended = poller.poll(END_SECONDS * 1000)
+        end = time.monotonic() + (WORKER_START_SECONDS if has_ended else 0)  # the zygote may be waiting for a processor
         try:
             while number not in self.exits:
                 self._packet(end)
@@ -153,8 +158,11 @@ class PipeConnection(Turns):
 
     def turn(self, payload: wire.Payload) -> Heard:
         number = self.numbers.next()
+        self.clock.resume()
         self._write(payload.framed(number))
-        return self._heard(number)
+        heard = self._heard(number)
+        self.clock.rest()
+        return heard
 
     def _heard(self, number: bytes) -> Heard:
         """The worker's next frame, which must bear this number."""
@@ -236,7 +244,7 @@ class PipeConnection(Turns):
         raise died
 
     def _ended(self) -> NoReturn:
-        code = self.launcher.exit_of(self.number)
+        code = self.launcher.exit_of(self.number, self.pidfd)
         if code is None:
             self._die(WorkerDied(Verdict.VIOLATION, "closed its reply channel"))
         raise ended(code)

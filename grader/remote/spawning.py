@@ -14,7 +14,7 @@ from grader import wire
 from grader.environment import clean_environment
 from grader.remote.connection import UNASKED, EngineFault, Heard, Numbers, Turns, WorkerDied, expect_hello
 from grader.remote.forking import WORKER_START_SECONDS
-from grader.remote.limits import TICK, Clock, Output, WorkerLimits, ended
+from grader.remote.limits import TICK, Clock, Output, RunQueue, WorkerLimits, ended
 from grader.results import Verdict
 
 # --- spawned workers -------------------------------------------------------------------------------------------------
@@ -29,6 +29,7 @@ class PsutilProcess:
         self.error = psutil.Error
         self.process = psutil.Process(pid)
         self.last = 0.0
+        self.queued = RunQueue(pid).seconds
 
     def cpu(self) -> float:
         try:
@@ -82,13 +83,14 @@ class SpawnLauncher:
 class ThreadConnection(Turns):
     """Blocking pipes read and written by threads; deadlines are kept by killing the process."""
 
+    clock: Clock  # once the worker has said hello
+
     def __init__(self, process: subprocess.Popen[bytes], limits: WorkerLimits) -> None:
         self.process = process
         self.output = Output(limits.output)
         self.numbers = Numbers()
         self.replies: queue.Queue[Any] = queue.Queue(maxsize=4)  # what nobody asked for waits in the pipe
         self.requests: queue.Queue[Any] = queue.Queue()
-        self.clock: Clock | None = None
         targets = (self._read_replies, self._read_output, self._write_requests)
         self.threads = [threading.Thread(target=target, daemon=True) for target in targets]
         for thread in self.threads:
@@ -104,11 +106,11 @@ class ThreadConnection(Turns):
         self.clock = Clock(PsutilProcess(self.process.pid), limits)
 
     def begin(self, cpu_seconds: float, wall_seconds: float) -> None:
-        assert self.clock is not None
         self.clock.begin(cpu_seconds, wall_seconds)
 
     def turn(self, payload: wire.Payload) -> Heard:
         number = self.numbers.next()
+        self.clock.resume()
         try:
             unasked = self.replies.get_nowait()
         except queue.Empty:
@@ -120,10 +122,10 @@ class ThreadConnection(Turns):
         answered, heard = self._next()
         if answered != number:
             self._die(WorkerDied(Verdict.VIOLATION, UNASKED))
+        self.clock.rest()
         return heard
 
     def _next(self) -> tuple[bytes, Heard]:
-        assert self.clock is not None
         while True:
             try:
                 reply = self.replies.get(timeout=TICK)

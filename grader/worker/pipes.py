@@ -65,7 +65,7 @@ def run(request_fd: int, reply_fd: int, module: Any = None) -> None:
     """Say hello, then answer requests until the judge is gone: about a module, or about the one that it loads."""
     channel = Channel(request_fd, reply_fd)
     server = Server(channel.ask)
-    server.module = module
+    server.module, server.is_process = module, True
     channel.write(wire.pack({"kind": "hello"}))
     while True:
         channel.write(server.handle(channel.read()))

@@ -76,6 +76,12 @@ def cut_path(kind: str) -> None:
     sys.path_importer_cache.clear()
 
 
+def forget_library_paths() -> None:
+    """The interpreter's libraries are loaded; where others of its machine lie is nothing that a submission needs."""
+    for name in [name for name in os.environ if name.endswith("LIBRARY_PATH")]:
+        del os.environ[name]
+
+
 def listable_folders() -> list[str]:
     """Folders whose names, though not their files, may be read: an import looks through them."""
     return sorted({str(folder) for folder in _standard_library() if folder.is_dir()})

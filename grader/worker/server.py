@@ -272,6 +272,7 @@ class Server:
     def __init__(self, ask: Callable[[wire.Payload, bytes], wire.Payload]) -> None:
         self.ask = ask
         self.module: Any = None
+        self.is_process = False  # whether this process is the submission's own
         self.kept: dict[int, Any] = {}
         self.last = 0
         self.helpers: dict[int, Callable[..., Any]] = {}
@@ -395,6 +396,8 @@ def load(server: Server, message: Message, arrays: Arrays) -> Answered:
     (files,), _, _ = _arguments(server, message, arrays)
     texts = {name: data.decode("utf-8", "surrogatepass") for name, data in files.items()}
     seed_globals(0)
+    if server.is_process:
+        sys.argv[:] = sys.orig_argv[:] = [f"{message['main']}.py"]
     server.module = load_module(texts, message["main"], message["imports"], message["banned"])
     if "wrong" in message:  # for a candidate of the audit
         server.put_in(*substitute.wrong_unit(texts[substitute.FILE], message["wrong"], ORIGIN + substitute.FILE))

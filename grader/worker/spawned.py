@@ -44,8 +44,10 @@ def main() -> None:
     request, reply = claim_pipes()
     from grader.worker import preload
     from grader.worker.pipes import open_streams, run
-    from grader.worker.walls import sandbox
+    from grader.worker.walls import kernel, sandbox
 
+    kernel.default_signals()
+    preload.forget_library_paths()
     preload.warm(sys.argv[1])
     preload.cut_path(sys.argv[1])
     walls = sandbox.prepare(

@@ -21,7 +21,7 @@ from typing import Any
 
 from grader.worker import preload
 from grader.worker.pipes import open_streams, run
-from grader.worker.walls import sandbox
+from grader.worker.walls import kernel, sandbox
 
 PACKET = 1 << 16
 
@@ -140,6 +140,8 @@ def main() -> None:
     sandbox.protect_judge()
     sandbox.die_with_parent()
     sandbox.subreaper()
+    kernel.default_signals()
+    preload.forget_library_paths()
     preload.warm(kind)
     preload.cut_path(kind)
     gc.collect()

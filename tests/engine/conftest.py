@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from grader.course import Course, load_course
 from grader.grading.engine import Engine, make_engine
 from grader.grading.pool import grade_many
 from grader.results import SubmissionResult, TopicResult
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it, and so would all it starts
 
 
 @pytest.hookimpl(hookwrapper=True)

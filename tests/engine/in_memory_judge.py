@@ -10,7 +10,20 @@ import sys
 from grader.judge import bench
 from grader.judge import process as judge
 from grader.remote.inmemory import InMemoryConnection
-from grader.remote.limits import Output, WorkerLimits
+from grader.remote.limits import Clock, Output, WorkerLimits
+
+
+class NoProcess:
+    """What a clock looks at, where there is nothing to look at."""
+
+    def cpu(self) -> float:
+        return 0.0
+
+    def memory_and_threads(self) -> tuple[int, int]:
+        return 0, 1
+
+    def queued(self) -> float | None:
+        return None
 
 
 class InMemoryWorker(InMemoryConnection):
@@ -19,9 +32,11 @@ class InMemoryWorker(InMemoryConnection):
     def __init__(self) -> None:
         super().__init__()
         self.output = Output(0)
+        self.clock = Clock(NoProcess(), WorkerLimits(0, 0, 0))
 
     def begin(self, cpu_seconds: float, wall_seconds: float) -> None:
-        """No clock runs here."""
+        """The clock runs, but nobody looks at it."""
+        self.clock.begin(cpu_seconds, wall_seconds)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -110,7 +110,12 @@ def test_all_mistakes_at_once_in_order(toy_copy):
         (HEAD + "topics: [{name: toy, due: '0001-01-01T00:00+14:00'}]", "3:27", "topics.0.due: 0001-01-01 00:00:00 lies beyond the calendar, not '0001-01-01T00:00+14:00'", DOCS),
         (HEAD + "topics: [{name: toy, due: 5}]", "3:27", "topics.0.due: a due date is a time with its zone, like 2026-12-01T23:59:00+01:00, not '5'", DOCS),
         (HEAD + "topics: [{name: toy, imports: numpy}]", "3:31", "topics.0.imports: should be a list, not 'numpy'", DOCS),
-        (HEAD + "topics: [{name: toy, limits: {cpu: 1}}]", "3:31", "unknown key 'cpu'", "known keys here: cpu_seconds, import_seconds, memory_mb, output_kb"),
+        (HEAD + "topics: [{name: toy, limits: {cpu: 1}}]", "3:31", "unknown key 'cpu'", "known keys here: cpu_seconds, import_seconds, memory_mb, output_kb, topic_seconds"),
+        (HEAD + "limits: {topic_seconds: 0}\ntopics: [{name: toy}]", "3:25", "limits.topic_seconds: input should be greater than 0, not '0'", DOCS),
+        (HEAD + "limits: {topic_seconds: yes}\ntopics: [{name: toy}]", "3:25", "limits.topic_seconds: should be a number, not 'True'", DOCS),
+        (HEAD + "limits: {topic_seconds: 14}\ntopics: [{name: toy}]", "3:25", "limits.topic_seconds: should be at least import_seconds + cpu_seconds, which is 15, not '14'", DOCS),
+        (HEAD + "limits: {topic_seconds: 60}\ntopics: [{name: toy, limits: {cpu_seconds: 55}}]", "3:25", "limits.topic_seconds: should be at least import_seconds + cpu_seconds, which is 65, not '60'", DOCS),
+        (HEAD + "limits: {cpu_seconds: 200}\ntopics: [{name: toy}]", "3:9", "limits.topic_seconds: should be at least import_seconds + cpu_seconds, which is 210", DOCS),
         (HEAD + "policy: {feedback: loud}\ntopics: [{name: toy}]", "3:20", "policy.feedback: input should be 'full', 'hints' or 'verdicts', not 'loud'", DOCS),
         (HEAD + "policy: {late_penalty_per_day: 10}\ntopics: [{name: toy}]", "3:32", "policy.late_penalty_per_day: input should be less than or equal to 1, not '10'", DOCS),
         ("format: 2\ntitle: T\ntopics: [{name: toy}]", "1:9", "format: the only format there is, is 1, not '2'", DOCS),
@@ -230,3 +235,10 @@ def test_docs_tell_the_defaults():
             default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
             default = default.lower() if isinstance(field.default, bool) else default
             assert default == rows[key], key
+
+
+def test_a_topic_has_a_budget_of_time(toy_copy):
+    """Its own, or the course's."""
+    text = HEAD + "limits: {topic_seconds: 60}\ntopics:\n  - {name: toy}\n  - {name: second, limits: {topic_seconds: 90}}\n"
+    (toy_copy / "course.yml").write_text(text)
+    assert [t.limits.topic_seconds for t in load_course(toy_copy / "course.yml").topics] == [60.0, 90.0]

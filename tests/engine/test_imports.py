@@ -25,8 +25,8 @@ FLOORS = [  # the rooms from top to bottom; a module imports from its own room, 
 ROOMS = {  # what lies in each of them
     "cli": "main run audit capstone doctor nbgrader terminal",
     "audit": "topic rules kills candidates comparisons equivalents mutants slips",
-    "judge": "process topic bench explain follow answerer transcripts verdicts diagnosis feedback redaction plugin items"
-    " loading training",
+    "judge": "process topic bench explain follow answerer budget transcripts verdicts diagnosis feedback redaction plugin"
+    " items loading training",
     "notebooks": "build gradebook autograded late groups showing client desk bundle",
     "checks": "marking comparing calling helpers autograd inputs",
     "grading": "grade pool engine scoring capstone",

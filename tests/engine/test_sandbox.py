@@ -486,7 +486,8 @@ ARGUMENTS_THAT_PASS = {
 ARGUMENTS_THAT_DO_NOT = [
     ("clone", [17], errno.EPERM), ("clone", [0x7E020011], errno.EPERM), ("clone3", [], errno.ENOSYS),
     ("kill", [1, 9], errno.EPERM), ("kill", [-1 & 0xFFFFFFFF, 9], errno.EPERM), ("kill", [0, 9], errno.EPERM),
-    ("tgkill", [1, 1, 9], errno.EPERM), ("prlimit64", [OWN, 7], errno.EPERM), ("sched_setaffinity", [1], errno.EPERM),
+    ("tgkill", [1, 1, 9], errno.EPERM), ("prlimit64", [OWN, 7], errno.EPERM),
+    ("prlimit64", [0, 7, 1], errno.EPERM), ("prlimit64", [OWN, 7, 1], errno.EPERM), ("sched_setaffinity", [1], errno.EPERM),
     ("fcntl", [1, 8], errno.EPERM), ("fcntl", [1, 6], errno.EPERM), ("fcntl", [1, 1031], errno.EPERM),
     ("ioctl", [0, 0x5412], errno.ENOTTY), ("prctl", [1], errno.EPERM), ("prctl", [4], errno.EPERM),
     ("openat", [0, 0, 1], errno.EROFS), ("openat", [0, 0, 0o102], errno.EROFS), ("openat2", [], errno.ENOSYS),
@@ -496,12 +497,17 @@ ALLOWED, KILLED = 0x7FFF0000, 0x80000000
 
 
 def verdict(
-    machine: str, number: int, arguments: list[int], sealed: bool = False, arch: int | None = None
+    machine: str,
+    number: int,
+    arguments: list[int],
+    sealed: bool = False,
+    arch: int | None = None,
+    more: dict[int, int] | None = None,
 ) -> int:
     """What the kernel would make of a call: the filter's few instructions, run by hand."""
     steps = seccomp.assemble(machine, sealed)
     data = {0: number, 4: AUDIT_ARCH[machine] if arch is None else arch}
-    data |= {16 + 8 * place: value for place, value in enumerate(arguments)}
+    data |= {16 + 8 * place: value for place, value in enumerate(arguments)} | (more or {})
     place = accumulator = 0
     while True:
         code, value, if_true, if_false = steps[place]
@@ -547,6 +553,15 @@ def test_filter_looks_at_arguments(machine: str) -> None:
     for name, arguments, number in ARGUMENTS_THAT_DO_NOT:
         if name in TABLES[machine]:
             assert verdict(machine, TABLES[machine][name], arguments) == refusal(number), (name, arguments)
+
+
+@pytest.mark.parametrize("machine", TABLES)
+def test_filter_ends_a_process_that_sends_itself_a_sigkill(machine: str) -> None:
+    """By another signal, so that a SIGKILL is known to come from somebody else; of others' it is refused."""
+    for name, arguments in {"kill": [OWN, 9], "tgkill": [OWN, OWN, 9]}.items():
+        assert verdict(machine, TABLES[machine][name], arguments) == KILLED
+    high_half = {16 + 8 * 2 + 4: 1}  # of a pointer whose lower half is zero
+    assert verdict(machine, TABLES[machine]["prlimit64"], [0, 0], more=high_half) == refusal(errno.EPERM)
 
 
 @pytest.mark.parametrize("machine", TABLES)

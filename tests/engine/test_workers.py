@@ -37,6 +37,10 @@ def value(x=None): return x
 def loop():
     while True: pass
 def sleep(): time.sleep(60)
+def works(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end: pass
+    return 1
 def exits(code): os._exit(code)
 def dies(number): os.kill(os.getpid(), number)
 def hog():
@@ -75,12 +79,16 @@ class Fake:
 
     def __init__(self) -> None:
         self.seconds, self.memory, self.threads = 5.0, 100 << 20, 3
+        self.in_queue: float | None = 20.0
 
     def cpu(self) -> float:
         return self.seconds
 
     def memory_and_threads(self) -> tuple[int, int]:
         return self.memory, self.threads
+
+    def queued(self) -> float | None:
+        return self.in_queue
 
 
 @pytest.fixture
@@ -129,6 +137,60 @@ def test_the_wall_clock_is_the_backstop(clock):
 
     died = clock.look()
     assert died is not None and (died.verdict, died.text) == (Verdict.TIMEOUT, "gave no answer within 10 s")
+
+
+def test_waiting_for_a_processor_is_no_sleep(clock):
+    """On a busy machine the backstop is as far away as the worker had to wait; a sleeper is ended there, too."""
+    fake, clock, wait = clock
+    for _ in range(3):
+        wait(9.0)
+        fake.in_queue += 8.0
+        assert clock.look() is None, "it slept for 3 s at most"
+    wait(7.5)
+
+    died = clock.look()
+    assert died is not None and died.text == "gave no answer within 10 s"
+    assert clock.spent() == pytest.approx(10.5)
+
+
+def test_threads_that_wait_for_each_other_are_no_excuse(clock):
+    """Whoever computes in more threads than there are processors makes them wait: the time counts all the same."""
+    fake, clock, wait = clock
+    wait(1.5)
+    fake.in_queue += 1.4
+    fake.seconds += 1.2
+
+    assert clock.spent() == pytest.approx(1.2)
+
+
+def test_what_others_compute_meanwhile_is_no_sleep(clock):
+    """Between its turns a worker waits for the judge, and the judge perhaps for others: that is not its doing."""
+    fake, clock, wait = clock
+    wait(4.0)
+    clock.rest()
+    wait(100.0)
+
+    assert clock.spent() == pytest.approx(4.0, abs=0.1)
+    clock.resume()
+    wait(5.9)
+    assert clock.look() is None
+    wait(0.2)
+    assert clock.look() is not None
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_where_the_system_does_not_tell_a_backstop_is_doubtful(monkeypatch, told):
+    """It may have been the load of the machine, and the one who judges has to look again."""
+    now = [1000.0]
+    monkeypatch.setattr(limits.time, "monotonic", lambda: now[0])
+    fake = Fake()
+    fake.in_queue = 0.0 if told else None
+    clock = Clock(fake, SMALL)
+    clock.begin(2.0, 10.0)
+    now[0] += 10.1
+
+    died = clock.look()
+    assert died is not None and died.by_load is not told
 
 
 def test_looks_are_a_tick_apart_and_each_check_starts_anew(clock):
@@ -254,6 +316,30 @@ def test_sleep_is_limited(start):
     connection.begin(5.0, 0.4)
 
     assert "no answer within 0.4 s" in verdict_of(session, "sleep").text
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="this system does not tell who waits")
+def test_work_that_gets_no_processor_is_not_ended(start):
+    """Beside programs that take its core a worker answers late, and right: it used little CPU time. Sleep is seen."""
+    session, connection = start()
+    core = min(os.sched_getaffinity(0))
+    os.sched_setaffinity(getattr(connection, "pid", 0) or connection.process.pid, {core})
+    busy = f"import os\nos.sched_setaffinity(0, {{{core}}})\nprint(flush=True)\nwhile True: pass"
+    command = [sys.executable, "-c", busy]  # a session each, which is a share of the processor each
+    others = [subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) for _ in range(4)]
+    try:
+        assert all(other.stdout.read(1) for other in others)
+        began = time.monotonic()
+        connection.begin(2.0, 0.8)
+        assert call(session, "works", 0.4) == 1
+        assert time.monotonic() - began > 1.0, "nothing held it up"
+        assert connection.clock.spent() < 0.8
+        connection.begin(2.0, 0.4)
+        assert "no answer within 0.4 s" in verdict_of(session, "sleep").text
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
 
 def test_callbacks_do_not_stop_the_clock(start):

@@ -4,6 +4,7 @@ import ctypes
 import errno
 import functools
 import os
+import signal
 import struct
 import sys
 from collections.abc import Callable, Iterable
@@ -12,6 +13,7 @@ from typing import Any
 from grader.worker.walls.syscalls import TABLES
 
 PR_SET_NO_NEW_PRIVS = 38
+IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ")  # for the sake of an exception
 Call = tuple[str, Callable[..., int | None], tuple[Any, ...]]  # what it is, the function, its arguments
 try:
     import fcntl  # noqa: F401 - what the walls are made with
@@ -101,6 +103,15 @@ def read_status() -> dict[str, str]:
             return dict(line.split(":", 1) for line in file if ":" in line)
     except OSError:
         return {}
+
+
+def default_signals() -> None:
+    """What our parent ignored or blocked (nohup, cron, a shell's background job) is here as in any other program."""
+    for number in signal.valid_signals():
+        if signal.getsignal(number) is signal.SIG_IGN and signal.Signals(number).name not in IGNORED_BY_PYTHON:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    if POSIX:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def no_new_privileges() -> None:

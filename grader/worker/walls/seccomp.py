@@ -22,7 +22,7 @@ munmap mprotect madvise brk mremap msync mincore mlock munlock membarrier set_me
 futex futex_waitv futex_wake futex_wait futex_requeue set_robust_list set_tid_address rseq restart_syscall
 sched_yield sched_getaffinity sched_getparam sched_getscheduler sched_get_priority_max
 sched_get_priority_min rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend
-sigaltstack pause alarm setitimer getitimer timer_create timer_settime timer_gettime timer_getoverrun
+sigaltstack pause alarm setitimer getitimer timer_settime timer_gettime timer_getoverrun
 timer_delete clock_gettime nanosleep clock_nanosleep clock_getres gettimeofday time times getrandom uname
 sysinfo getrusage getrlimit getpid getppid gettid getuid geteuid getgid getegid getgroups getresuid
 getresgid getpgrp getpgid getsid getcpu capget arch_prctl exit exit_group wait4 waitid
@@ -37,7 +37,7 @@ setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr
 
 FORBIDDEN = """
 fork vfork execve execveat socket socketpair ptrace memfd_create setsid setpgid
-tkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_open pidfd_send_signal pidfd_getfd
+tkill rt_sigqueueinfo rt_tgsigqueueinfo timer_create pidfd_open pidfd_send_signal pidfd_getfd
 process_vm_readv process_vm_writev setpriority sched_setscheduler setuid setgid setresuid setresgid setgroups
 mount umount2 unshare setns chroot pivot_root bpf perf_event_open userfaultfd io_uring_setup reboot
 keyctl add_key request_key shmget semget msgget mq_open
@@ -58,6 +58,7 @@ TESTS = (JUMP_IF_EQUAL, JUMP_IF_AT_LEAST, JUMP_IF_BITS)
 CALL_NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # offsets of what a filter is shown
 X32_BIT = 0x40000000
 FARTHEST_SKIP = 255  # instructions that a test can skip by itself
+SIGKILL = 9
 OWN_PID = 0x7FFFFFFF  # stands for the child's number, which is known only after the fork
 
 
@@ -124,6 +125,27 @@ def _only(index: int, values: Sequence[int], otherwise: Step) -> list[Step]:
     return [_argument(index), *tests, otherwise, ALLOW]
 
 
+def _signals_to_itself(index: int) -> list[Step]:
+    """Signals to this process alone, and no SIGKILL: whoever asks for that ends by SIGSYS.
+
+    So a worker that ended by SIGKILL was killed by somebody else. (A timer would take any signal, from behind a
+    pointer, and a lowered limit of CPU time ends in SIGKILL too: neither can be made.)
+    """
+    own = [_argument(0), (JUMP_IF_EQUAL, OWN_PID, 1, 0), deny(errno.EPERM)]
+    return [*own, _argument(index), (JUMP_IF_EQUAL, SIGKILL, 0, 1), KILL, ALLOW]
+
+
+def _reads_own_limits() -> list[Step]:
+    """The limits of this process (any other number is another one of the same user: the judge), with none to set."""
+    refuse, loads = deny(errno.EPERM), (_argument(0), *_pointer(2))
+    return [*(step for load in loads for step in (load, (JUMP_IF_EQUAL, 0, 1, 0), refuse)), ALLOW]
+
+
+def _pointer(index: int) -> list[Step]:
+    """Both halves of an argument."""
+    return [(LOAD, FIRST_ARGUMENT + 8 * index + half, 0, 0) for half in (0, 4)]
+
+
 def _unless_bits(index: int, bits: int, otherwise: Step) -> list[Step]:
     return [_argument(index), (JUMP_IF_BITS, bits, 1, 0), ALLOW, otherwise]
 
@@ -138,9 +160,9 @@ def rules(sealed: bool) -> dict[str, list[Step]]:
     return rules | {
         "clone": [_argument(0), (JUMP_IF_BITS, CLONE_THREAD, 0, 1), ALLOW, refuse],  # threads, no processes
         "clone3": [absent],  # flags behind a pointer; only at ENOSYS does libc make its threads by clone
-        "kill": _only(0, [OWN_PID], refuse),
-        "tgkill": _only(0, [OWN_PID], refuse),  # abort() needs it
-        "prlimit64": _only(0, [0], refuse),  # any other number is another process of the same user: the judge
+        "kill": _signals_to_itself(1),
+        "tgkill": _signals_to_itself(2),  # abort() needs it
+        "prlimit64": _reads_own_limits(),
         "sched_setaffinity": _only(0, [0], refuse),
         "fcntl": _only(1, FCNTL_COMMANDS, refuse),  # no F_SETOWN (signals), no locks (a channel)
         "ioctl": _only(1, IOCTL_REQUESTS, deny(errno.ENOTTY)),
