@@ -34,8 +34,10 @@ from grader.judge.topic import TopicRun
 from grader.judge.verdicts import Outcome
 from grader.remote.connection import EngineFault
 from grader.remote.forking import ForkLauncher
+from grader.remote.limits import limit_own_memory
 from grader.text import words_of
 
+JUDGE_MEMORY = 2 << 30  # bytes beyond its warm state: no right answer makes a check ask for so much
 FLUSH_SECONDS = 0.1  # results of quick checks leave together: each flush wakes the supervisor
 
 
@@ -47,6 +49,7 @@ class Judge:
 
     def grade(self, job: Job) -> Iterator[jobs.Answer]:
         """The lines that answer a job."""
+        self.explainer.jobs += 1
         if job.topic in self.bench.broken:
             yield jobs.Broken(job.number, self.bench.broken[job.topic])
             return
@@ -133,6 +136,7 @@ class Mother:
         try:
             sandbox.die_with_parent()
             self.judge.bench.forks = True
+            limit_own_memory(JUDGE_MEMORY)
             gc.set_threshold(50_000, 20, 50)  # a judge makes much short-lived data and few cycles
             self.control.close()
             channel = socket.socket(fileno=fds[0])
@@ -175,6 +179,7 @@ class Loop:
         if self.control is not None:
             Mother(self.judge, socket.socket(fileno=self.control)).serve()
             return True
+        limit_own_memory(JUDGE_MEMORY)
         _send(_line_output(), self.judge.ready())
         self.judge.serve(sys.stdin, _line_output())
         return True

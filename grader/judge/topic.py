@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -23,9 +24,11 @@ from grader.judge.transcripts import Transcribed, Unsteady
 from grader.judge.verdicts import Outcome, outcome_of
 from grader.remote.connection import Turns, WorkerDied
 from grader.remote.limits import WorkerConnection, WorkerLimits
+from grader.remote.replies import Allowance, Expected
 from grader.remote.session import Session, StudentError
 from grader.results import CheckResult, Verdict
 
+MUCH = 8 << 20  # bytes that a check has read
 MAX_KILLED = 4  # a worker that was killed from outside is replaced this often for one check
 
 
@@ -61,6 +64,7 @@ class TopicRun:
         self.load_failure: Outcome | None = None
         self.lines = Source(source)
         self.output = ""
+        self.allowance = Allowance()  # of the check that was run last
 
     def run(self, items: Iterable[pytest.Item]) -> Iterator[Told | None]:
         """What is told of each check, in order; None, now and then, while some wait to be followed through."""
@@ -107,6 +111,8 @@ class TopicRun:
             return self.load_failure
         alone = self.checks_run == 0
         outcome = self._run(item)
+        if outcome.verdict is not Verdict.PASS and self.explainer.expectations.were_exceeded(item, self.allowance):
+            outcome, alone = self._run_alone(item), True
         for _ in range(MAX_KILLED):
             if not (outcome.killed or (outcome.verdict.rerun and not alone and self._second_look)):
                 break
@@ -129,11 +135,14 @@ class TopicRun:
         assert self.worker is not None and self.session is not None
         self.checks_run += 1
         cpu = self._cpu_limit(item)
+        self.worker.allowance = self.allowance = self.explainer.expectations.allowance(item)
         self.worker.begin(cpu, self.topic.limits.wall_seconds(cpu))
         try:
             outcome = self._run_or_recall(item, self.session)
         except Unsteady:  # it is not remembered from now on
             return self._run_alone(item)
+        if self.allowance.spent > MUCH:
+            gc.collect()  # errors that a check has caught keep its variables in circles
         if outcome.verdict is Verdict.TIMEOUT:
             function = facts.function_of(item)
             self.timeouts[function] = self.timeouts.get(function, 0) + 1
@@ -154,6 +163,7 @@ class TopicRun:
     def run_given(self, item: pytest.Item, answerer: Answerer, names: list[str]) -> tuple[Outcome, GivenSession]:
         """Run a check alone in a fresh worker where these functions are answered by the reference."""
         self._end_worker()
+        self.explainer.expectations.allowance(item, learn=True)  # there is no second look at a second look
         failure = self._load(lambda worker: GivenSession(worker, answerer))
         session = self.session
         assert isinstance(session, GivenSession)
@@ -187,6 +197,7 @@ class TopicRun:
         lifetime = int(limits.import_seconds + limits.cpu_seconds * 200) + 5
         made_for = WorkerLimits(limits.memory_mb << 20, lifetime, limits.output_kb << 10)
         self.worker = self.bench.launcher(self.topic.kind).start(made_for)
+        self.worker.allowance = Allowance(Expected())
         self.worker.begin(limits.import_seconds, limits.wall_seconds(limits.import_seconds))
         self.session = made(self.worker) if made else self._own_session(self.worker)
         self.checks_run = 0

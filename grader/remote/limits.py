@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Protocol
 
 from grader import wire
 from grader.remote.connection import Answer, Heard, WorkerDied
+from grader.remote.replies import Allowance
 from grader.results import Verdict
 
 TICK = 0.02  # seconds between looks at a worker's memory, threads and CPU time
@@ -107,10 +109,28 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+def limit_own_memory(more: int) -> None:
+    """Let what would take this process more than `more` bytes beyond what it has now fail with a `MemoryError`.
+
+    Only where the system can: on Linux, with /proc.
+    """
+    try:
+        import resource
+
+        with open("/proc/self/statm", "rb") as statm:
+            data = int(statm.read().split()[5]) * os.sysconf("SC_PAGESIZE")
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        limit = data + more if hard == resource.RLIM_INFINITY else min(data + more, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    except (ImportError, OSError):
+        pass  # what takes too much is then ended by the system, and done again
+
+
 class WorkerConnection(Protocol):
     """A connection (see `grader.remote.session`) with limits."""
 
     output: Output
+    allowance: Allowance  # of the check that is run
 
     def begin(self, cpu_seconds: float, wall_seconds: float) -> None:
         """Start the clock of a check, or of loading the submission."""

@@ -15,6 +15,7 @@ from grader.environment import clean_environment
 from grader.remote.connection import UNASKED, EngineFault, Heard, Numbers, Turns, WorkerDied, expect_hello
 from grader.remote.forking import WORKER_START_SECONDS
 from grader.remote.limits import TICK, Clock, Output, WorkerLimits, ended
+from grader.remote.replies import Allowance, chosen
 from grader.results import Verdict
 
 # --- spawned workers -------------------------------------------------------------------------------------------------
@@ -86,6 +87,7 @@ class ThreadConnection(Turns):
         self.process = process
         self.output = Output(limits.output)
         self.numbers = Numbers()
+        self.allowance = Allowance()
         self.replies: queue.Queue[Any] = queue.Queue(maxsize=4)  # what nobody asked for waits in the pipe
         self.requests: queue.Queue[Any] = queue.Queue()
         self.clock: Clock | None = None
@@ -112,6 +114,7 @@ class ThreadConnection(Turns):
         try:
             unasked = self.replies.get_nowait()
         except queue.Empty:
+            self.allowance.note_sent(payload)
             self.requests.put(b"".join(payload.framed(number)))
         else:
             if unasked is None:
@@ -144,12 +147,16 @@ class ThreadConnection(Turns):
         try:
             while True:
                 head = wire.parse_head(self._exactly(wire.HEAD.size))
-                payload = wire.Payload(head.header, [self._exactly(head.header + head.body)])
-                self.replies.put((head.number, Heard(head.sort == wire.CALLBACK, payload)))
+                self.replies.put((head.number, Heard(head.sort == wire.CALLBACK, self._payload(head))))
         except wire.WireError as error:
             self.replies.put(error)
         except (OSError, EOFError, ValueError):
             self.replies.put(None)
+
+    def _payload(self, head: wire.Head) -> wire.Payload:
+        if self.allowance.takes(head):
+            return wire.Payload(head.header, [self._exactly(head.header + head.body)])
+        return chosen(head, self.allowance, self._exactly)
 
     def _exactly(self, size: int) -> bytearray:
         assert self.process.stdout is not None

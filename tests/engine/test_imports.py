@@ -25,12 +25,12 @@ FLOORS = [  # the rooms from top to bottom; a module imports from its own room, 
 ROOMS = {  # what lies in each of them
     "cli": "main run audit capstone doctor nbgrader terminal",
     "audit": "topic rules kills candidates comparisons equivalents mutants slips",
-    "judge": "process topic bench explain follow answerer transcripts verdicts diagnosis feedback plugin items loading"
-    " training",
+    "judge": "process topic bench explain expected follow answerer transcripts verdicts diagnosis feedback plugin items"
+    " loading training",
     "notebooks": "build gradebook autograded late groups showing client desk bundle",
     "checks": "marking comparing calling helpers autograd inputs",
     "grading": "grade pool engine scoring capstone",
-    "remote": "session proxy connection limits forking spawning processes inmemory",
+    "remote": "session proxy connection limits replies forking spawning processes inmemory",
     "submissions": "model find reading trees ipynb sifting",
     "submissions.layouts": "base student class_folder canvas moodle gradescope nbgrader_course",
     "reports": "summary to_csv to_json",
