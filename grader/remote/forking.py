@@ -17,11 +17,12 @@ from typing import Any, NoReturn
 
 from grader import wire
 from grader.remote.connection import UNASKED, EngineFault, Heard, Numbers, Turns, WorkerDied, expect_hello
-from grader.remote.limits import TICK, Clock, Output, WorkerLimits, ended
+from grader.remote.limits import TICK, Clock, Output, WorkerLimits, ended, held
 from grader.remote.replies import FIRST, Allowance, PipeReader
 from grader.results import Verdict
 
 WORKER_START_SECONDS = 30.0
+PAGE = os.sysconf("SC_PAGESIZE") if hasattr(os, "sysconf") else 4096
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
 
@@ -46,11 +47,12 @@ class ProcProcess:
 
     def memory_and_threads(self) -> tuple[int, int]:
         try:
-            with open(f"/proc/{self.pid}/stat", "rb") as stat:
+            with open(f"/proc/{self.pid}/stat", "rb") as stat, open(f"/proc/{self.pid}/statm", "rb") as statm:
                 fields = stat.read().rpartition(b")")[2].split()
-        except OSError:
+                size, resident, shared, _, _, data, _ = map(int, statm.read().split())
+        except (OSError, ValueError):
             return 0, 0
-        return int(fields[21]) * os.sysconf("SC_PAGESIZE"), int(fields[17])
+        return held(size, resident, shared, data) * PAGE, int(fields[17])
 
 
 class ForkLauncher:

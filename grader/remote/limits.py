@@ -27,6 +27,15 @@ class WorkerLimits:
     output: int
 
 
+def held(size: int, resident: int, shared: int, data: int) -> int:
+    """Memory that a process on Linux holds, by the figures of /proc/PID/statm, up to what it starts with.
+
+    That is what is resident of its own, and all that it has mapped and others could see: pages of shared memory stay
+    there when they leave the resident set. So does not count what is reserved to be written to and was not.
+    """
+    return resident - shared + size - data
+
+
 class Watched(Protocol):
     """What a watchdog needs to know about a process."""
 
@@ -34,7 +43,7 @@ class Watched(Protocol):
         """CPU seconds used so far, as the kernel counts them."""
 
     def memory_and_threads(self) -> tuple[int, int]:
-        """(resident bytes, threads)."""
+        """(bytes held, threads)."""
 
 
 class Clock:

@@ -14,7 +14,7 @@ from grader import wire
 from grader.environment import clean_environment
 from grader.remote.connection import UNASKED, EngineFault, Heard, Numbers, Turns, WorkerDied, expect_hello
 from grader.remote.forking import WORKER_START_SECONDS
-from grader.remote.limits import TICK, Clock, Output, WorkerLimits, ended
+from grader.remote.limits import TICK, Clock, Output, WorkerLimits, ended, held
 from grader.remote.replies import Allowance, chosen
 from grader.results import Verdict
 
@@ -41,7 +41,10 @@ class PsutilProcess:
 
     def memory_and_threads(self) -> tuple[int, int]:
         try:
-            return int(self.process.memory_info().rss), int(self.process.num_threads())
+            memory, threads = self.process.memory_info(), int(self.process.num_threads())
+            if sys.platform != "linux":
+                return int(memory.rss), threads
+            return held(memory.vms, memory.rss, memory.shared, memory.data), threads
         except self.error:
             return 0, 0
 
