@@ -37,7 +37,6 @@ from grader.remote.forking import ForkLauncher
 from grader.remote.limits import limit_own_memory
 from grader.text import words_of
 
-JUDGE_MEMORY = 2 << 30  # bytes beyond its warm state: no right answer makes a check ask for so much
 FLUSH_SECONDS = 0.1  # results of quick checks leave together: each flush wakes the supervisor
 
 
@@ -136,7 +135,7 @@ class Mother:
         try:
             sandbox.die_with_parent()
             self.judge.bench.forks = True
-            limit_own_memory(JUDGE_MEMORY)
+            limit_own_memory()
             gc.set_threshold(50_000, 20, 50)  # a judge makes much short-lived data and few cycles
             self.control.close()
             channel = socket.socket(fileno=fds[0])
@@ -179,7 +178,7 @@ class Loop:
         if self.control is not None:
             Mother(self.judge, socket.socket(fileno=self.control)).serve()
             return True
-        limit_own_memory(JUDGE_MEMORY)
+        limit_own_memory()
         _send(_line_output(), self.judge.ready())
         self.judge.serve(sys.stdin, _line_output())
         return True

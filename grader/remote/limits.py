@@ -15,6 +15,7 @@ from grader.results import Verdict
 
 TICK = 0.02  # seconds between looks at a worker's memory, threads and CPU time
 MAX_THREADS = 64
+OWN_MEMORY = 2 << 30  # bytes that a trusted process may take beyond its start: no right answer asks it for so much
 MAX_OUTPUT = 64 << 20  # reached well before a CPU limit is, whatever else the machine does
 
 
@@ -118,7 +119,7 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def limit_own_memory(more: int) -> None:
+def limit_own_memory(more: int = OWN_MEMORY) -> None:
     """Let what would take this process more than `more` bytes beyond what it has now fail with a `MemoryError`.
 
     Only where the system can: on Linux, with /proc.

@@ -18,6 +18,7 @@ from grader import wire
 MOST = 16  # times what a check expects may an array be
 ALWAYS = 1 << 20  # bytes: an array that is smaller than this is never too much
 BUDGET = 64 << 20  # bytes that are read within one check, whatever it expects
+MAX_DROPPED = 1 << 30  # bytes that are dropped within one check; who sends more means no answer
 FIRST = 1 << 16  # most replies are small, and a read sets aside as much memory as it asks for
 
 
@@ -34,7 +35,7 @@ class Allowance:
     def __init__(self, expected: Expected | None = None) -> None:
         self.most = wire.MAX_REPLY if expected is None else min(wire.MAX_REPLY, max(ALWAYS, MOST * expected.largest))
         self.budget: float = float("inf") if expected is None else max(BUDGET, MOST * expected.total)
-        self.spent = 0
+        self.spent = self.dropped = 0
         self.exceeded = False
 
     def note_sent(self, payload: wire.Payload) -> None:
@@ -51,15 +52,21 @@ class Allowance:
         return fits
 
     def unread(self, head: wire.Head, sizes: list[int]) -> frozenset[int]:
-        """Which arrays of any other frame, by their bytes, stay unread; the rest is charged for."""
+        """Which arrays of any other frame, by their bytes, stay unread; the rest is charged for.
+
+        Raises `TooLarge` where that would never end.
+        """
         self.spent += head.header
         beyond = set()
         for index, size in enumerate(sizes):
             if size and (size > self.most or self.spent + size > self.budget):
                 beyond.add(index)
+                self.dropped += size
             else:
                 self.spent += size
         self.exceeded = self.exceeded or bool(beyond)
+        if self.dropped > MAX_DROPPED:
+            raise wire.TooLarge(f"more than {MAX_DROPPED >> 20} MB that are far more than is asked for")
         return frozenset(beyond)
 
     def is_below(self, other: Allowance) -> bool:

@@ -94,6 +94,15 @@ def test_frames_of_a_check_have_a_budget():
     assert allowance.unread(head, sizes) == {0} and allowance.exceeded
 
 
+def test_dropping_has_an_end():
+    """Frame after frame of what is far too large is no answer any more."""
+    allowance = Allowance(Expected())
+    head, sizes = framed(np.zeros(2 * ALWAYS // 8))
+    with pytest.raises(wire.TooLarge, match="more than 1024 MB"):
+        for _ in range(600):
+            assert allowance.unread(head, sizes) == {0}
+
+
 def test_sizes_that_the_body_does_not_have_are_refused():
     """What is left unread must still be what the header says."""
     head, _ = framed(np.zeros(8))
