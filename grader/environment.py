@@ -18,7 +18,7 @@ def clean_environment() -> dict[str, str]:
         "HOME": os.path.join(os.sep, "nonexistent"),
         "CUDA_VISIBLE_DEVICES": "",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_ARENA_MAX": "1",  # another one sets aside 64 MB of addresses, which nobody can tell from shared memory
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # large pages, where the system leaves the choice to programs
         "MALLOC_MMAP_THRESHOLD_": str(8 << 20),  # memory that is freed and taken again costs no page faults ...
         "MALLOC_TRIM_THRESHOLD_": str(16 << 20),  # ... and no more than this is kept

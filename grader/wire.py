@@ -71,6 +71,30 @@ class TooLarge(WireError):
     """A value that would break a limit of the format."""
 
 
+class NotRead(AssertionError):
+    """A check computes with an array that is far larger than what it expects, and so was not read."""
+
+
+def _not_read(self: Unread, *_: Any, **__: Any) -> Any:
+    raise NotRead(f"a {self.dtype} array of shape {self.shape} was returned, which is far more than is asked for")
+
+
+class Unread:
+    """An array that was left unread: its dtype and shape. Whoever asks for more finds that the check has failed."""
+
+    def __init__(self, dtype: np.dtype, shape: tuple[int, ...], is_tensor: bool = False) -> None:
+        self.dtype, self.shape, self.is_tensor = dtype, shape, is_tensor
+        self.ndim = len(shape)
+
+    __hash__ = None  # type: ignore[assignment]
+    refuse = __getattr__ = __array__ = __array_ufunc__ = __array_function__ = __torch_function__ = _not_read
+    __len__ = __iter__ = __getitem__ = __contains__ = __bool__ = __float__ = __int__ = __index__ = _not_read
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __pos__ = __abs__ = __invert__ = _not_read
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __matmul__ = __rmatmul__ = _not_read
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _not_read
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _not_read
+
+
 class Received:
     """Mixin of containers that came from a worker: remembers which object of the worker it stands for."""
 
@@ -401,7 +425,7 @@ class Decoder:
     without it arrays are writable copies, made anew by each decoder.
     """
 
-    def __init__(self, arrays: Sequence[np.ndarray], special: Callable[[str, Any], Any], frozen: Any = None) -> None:
+    def __init__(self, arrays: Sequence[Any], special: Callable[[str, Any], Any], frozen: Any = None) -> None:
         self.arrays = arrays
         self.special = special
         self.frozen = frozen
@@ -428,7 +452,7 @@ class Decoder:
         decode = _DECODERS.get(tag)
         return decode(self, node, depth) if decode else self.special(tag, node)
 
-    def index(self, node: Any) -> np.ndarray:
+    def index(self, node: Any) -> Any:
         if type(node) is not int or not 0 <= node < len(self.arrays):
             raise WireError("no such array")
         array = self.arrays[node]
@@ -437,7 +461,7 @@ class Decoder:
             if copy is None:
                 copy = self.copies[node] = _writable(array)
             return copy
-        self.bytes += array.nbytes
+        self.bytes += 0 if isinstance(array, Unread) else array.nbytes
         if self.bytes > MAX_REPLY:  # sent once, named a thousand times
             raise TooLarge("arrays that occur over and over")
         return array
@@ -524,7 +548,7 @@ def _decode_scalar(decoder: Decoder, node: dict[str, Any], _: int) -> Any:
 
 
 def _decode_bytes(decoder: Decoder, node: dict[str, Any], _: int) -> bytes:
-    return decoder.index(node["y"]).tobytes()
+    return bytes(decoder.index(node["y"]).tobytes())
 
 
 def _decode_tensor(decoder: Decoder, node: dict[str, Any], _: int) -> Any:
@@ -536,6 +560,8 @@ def _decode_tensor(decoder: Decoder, node: dict[str, Any], _: int) -> Any:
     plain = decoder.index(index)
     if NAMES[plain.dtype] != ("int16" if name == "bfloat16" else name):
         raise WireError("not a tensor of this dtype")
+    if type(plain) is Unread:
+        return Unread(plain.dtype, plain.shape, is_tensor=True)
     if index not in decoder.tensors:
         decoder.tensors[index] = _as_tensor(plain, name, requires_grad)
     return decoder.tensors[index]
@@ -567,10 +593,14 @@ _DECODERS: dict[str, Callable[[Decoder, dict[str, Any], int], Any]] = {
 
 
 class Payload(NamedTuple):
-    """Header and body of a frame: the length of the header and all bytes, in one piece or more."""
+    """Header and body of a frame: the length of the header and all bytes, in one piece or more.
+
+    The bytes of arrays that are `unread`, by their index, are not there.
+    """
 
     header: int
     parts: list[Any]
+    unread: frozenset[int] = frozenset()
 
     def data(self) -> Any:
         """All bytes in one piece."""
@@ -613,26 +643,50 @@ def parse_head(data: Any, max_body: int = MAX_REPLY) -> Head:
     return Head(sort, number, header, body)
 
 
-def parse(payload: Payload) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """(message, arrays) of a frame; the arrays are read-only views of its bytes, as far as they are aligned there."""
+def parse(payload: Payload) -> tuple[dict[str, Any], list[Any]]:
+    """(message, arrays) of a frame; the arrays are read-only views of its bytes, as far as they are aligned there.
+
+    For those that were not read stands an `Unread` each.
+    """
     view = memoryview(payload.data()).toreadonly()
+    message, specs = _parse_header(view[: payload.header])
+    return message, _arrays(specs, view[payload.header :], payload.unread)
+
+
+def sizes_of_arrays(header: Any, body: int) -> list[int]:
+    """Bytes of each array that a frame's header names; together they are its body."""
+    sizes = [_described(spec)[3] for spec in _parse_header(memoryview(header))[1]]
+    _demand_all(sum(sizes), body)
+    return sizes
+
+
+def _parse_header(data: memoryview) -> tuple[dict[str, Any], list[str]]:
+    """(message, descriptions of the arrays)."""
     try:
-        header = _load(str(view[: payload.header], "ascii"))
+        header = _load(str(data, "ascii"))
     except (ValueError, RecursionError):
         raise WireError("a header that is not JSON") from None
     if type(header) is not dict or type(header.get("m")) is not dict or type(header.get("a")) is not list:
         raise WireError("a header without a message")
     if len(header["a"]) > MAX_NODES:
         raise WireError("too many arrays")
-    return header["m"], _arrays(header["a"], view[payload.header :])
+    if not all([type(spec) is str for spec in header["a"]]):
+        raise WireError("an array without a description")
+    return header["m"], header["a"]
 
 
-def _arrays(specs: list[Any], body: memoryview) -> list[np.ndarray]:
-    arrays, start, end = [], 0, body.nbytes
-    for spec in specs:
-        if type(spec) is not str:
-            raise WireError("an array without a description")
+def _demand_all(described: int, arrived: int) -> None:
+    if described != arrived:
+        raise WireError(f"{'fewer' if described > arrived else 'more'} bytes than the shapes say")
+
+
+def _arrays(specs: list[str], body: memoryview, unread: Collection[int] = ()) -> list[Any]:
+    arrays, start, end = list[Any](), 0, body.nbytes
+    for index, spec in enumerate(specs):
         dtype, shape, layout, nbytes = _described(spec)
+        if index in unread:
+            arrays.append(Unread(dtype, shape))
+            continue
         if start + nbytes > end:
             raise WireError("fewer bytes than the shapes say")
         if dtype.kind == "b":
@@ -643,8 +697,7 @@ def _arrays(specs: list[Any], body: memoryview) -> list[np.ndarray]:
                 array = _laid_out(array, layout)
         start += nbytes
         arrays.append(array)
-    if start != end:
-        raise WireError("more bytes than the shapes say")
+    _demand_all(start, end)
     return arrays
 
 

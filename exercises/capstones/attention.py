@@ -16,15 +16,22 @@ MEANING = (
 BELOW = "It has not learned to look at the right place: compare MultiHead with your sdpa, and look at the positions."
 ABOVE = "It foresees random draws, so it can see the future: look at causal_mask and at what your mask does."
 ALSO = {"accuracy in foreseeing random symbols": (0.0, 0.2)}
-HELD_BACK = ("test_y",)
+HELD_BACK = ("test_x", "test_y")
 N, SYMBOLS = 6, 10
+WIDTH, HEADS = 32, 4
+SHAPES = {
+    "embed": (SYMBOLS + 1, WIDTH), "positions": (2 * N, WIDTH),
+    "in_w": (3 * WIDTH, WIDTH), "in_b": (3 * WIDTH,), "out_w": (WIDTH, WIDTH), "out_b": (WIDTH,),
+    "0.weight": (WIDTH,), "0.bias": (WIDTH,),
+    "1.weight": (64, WIDTH), "1.bias": (64,), "3.weight": (SYMBOLS + 1, 64), "3.bias": (SYMBOLS + 1,),
+}  # fmt: skip
 
 
 def make_data(seed: int, folder: Path) -> dict[str, Any]:
-    """300 sequences to be tested on: what is read is sent, what is to be said is not."""
+    """300 sequences to be tested on; those to learn from are drawn as the training goes."""
     rng = np.random.default_rng((seed, 1))
     read = rng.integers(SYMBOLS, size=(300, N))
-    return {"seed": seed, "symbols": SYMBOLS, "test_x": read, "test_y": read[:, ::-1].copy()}
+    return {"seed": seed, "symbols": SYMBOLS, "n": N, "test_x": read, "test_y": read[:, ::-1].copy()}
 
 
 def train(submission, data, progress):
@@ -34,7 +41,7 @@ def train(submission, data, progress):
 
     torch.manual_seed(data["seed"])
     rng = np.random.default_rng(data["seed"])
-    symbols, n = data["symbols"], data["test_x"].shape[1]
+    symbols, n = data["symbols"], data["n"]
     turn, width, heads, updates, batch = symbols, 32, 4, 400, 64
     length = 2 * n  # n symbols, the sign to turn, n - 1 of the n symbols to say
 
@@ -80,38 +87,69 @@ def train(submission, data, progress):
         if t % 10 == 0:
             progress(t, updates)
 
-    with torch.no_grad():
-        read = torch.from_numpy(data["test_x"])
-        foreseen = logits_of(read)[:, :-1].argmax(dim=2)
-        ids = torch.cat([read, torch.full((len(read), 1), turn)], dim=1)
-        for _ in range(n):  # its own words are what it goes on from
-            ids = torch.cat([ids, logits_of(ids)[:, -1:].argmax(dim=2)], dim=1)
+    with torch.no_grad():  # where the heads look in a sequence of the kind that it has learned from
+        example = whole[0]
         x = tokens_of(ids[:1, :-1])
         q, k, _ = (
             np.ascontiguousarray(part)
             for part in (x @ in_w.T + in_b).double().numpy().reshape(1, length, 3, width).transpose(2, 0, 1, 3)
         )
         split = [submission.split_heads(part, heads) for part in (q, k)]
-        _, weights = submission.sdpa(split[0], split[1], split[1], submission.causal_mask(length, length))
-    said = ids[:, n + 1 :].numpy()
+        mask = submission.causal_mask(length, length)
+        _, weights = submission.sdpa(split[0], split[1], split[1], mask)
+    trained = {"embed": embed, "in_w": in_w, "in_b": in_b, "out_w": out_w, "out_b": out_b, **after.state_dict()}
     return {
         "losses": losses,
-        "said": said,
-        "foreseen": foreseen.numpy(),
+        "params": {name: part.detach().numpy() for name, part in trained.items()},
+        "positions": positions.numpy(),
+        "mask": np.array(mask),
         "weights": weights[0],
-        "example": ids[0].numpy(),
+        "example": example,
     }
+
+
+def _block(results: dict[str, Any]) -> Any:
+    """The block with these weights, positions and mask, as torch runs it: from symbols (n, L) to logits."""
+    import torch
+    from torch.nn import functional
+
+    given = {**results["params"], "positions": results["positions"]}
+    p = {name: torch.tensor(np.asarray(given[name], dtype=np.float32)) for name in SHAPES}
+    mask = torch.tensor(np.asarray(results["mask"]))
+    if {name: tuple(part.shape) for name, part in p.items()} != SHAPES or mask.shape != (2 * N, 2 * N):
+        raise ValueError("weights of another block")
+
+    def logits_of(ids: Any) -> Any:
+        length = ids.shape[1]
+        x = p["embed"][ids] + p["positions"][:length]
+        q, k, v = (
+            functional.linear(x, p["in_w"], p["in_b"]).unflatten(2, (3, HEADS, WIDTH // HEADS)).permute(2, 0, 3, 1, 4)
+        )
+        seen = functional.scaled_dot_product_attention(q, k, v, mask[:length, :length].bool())
+        x = x + functional.linear(seen.transpose(1, 2).flatten(2), p["out_w"], p["out_b"])
+        x = functional.layer_norm(x, (WIDTH,), p["0.weight"], p["0.bias"])
+        x = torch.relu(functional.linear(x, p["1.weight"], p["1.bias"]))
+        return functional.linear(x, p["3.weight"], p["3.bias"])
+
+    return logits_of
 
 
 def figure(results: dict[str, Any], data: dict[str, Any]) -> float:
     """The share of symbols said right, going on from its own words."""
-    said = np.asarray(results["said"])
-    return float((said == data["test_y"]).mean()) if said.shape == data["test_y"].shape else float("nan")
+    import torch
+
+    logits_of, read = _block(results), torch.from_numpy(data["test_x"])
+    ids = torch.cat([read, torch.full((len(read), 1), SYMBOLS)], dim=1)
+    for _ in range(N):  # its own words are what it goes on from
+        ids = torch.cat([ids, logits_of(ids)[:, -1:].argmax(dim=2)], dim=1)
+    return float((ids[:, N + 1 :].numpy() == data["test_y"]).mean())
 
 
 def also(results: dict[str, Any], data: dict[str, Any]) -> dict[str, float]:
-    foreseen, truth = np.asarray(results["foreseen"]), data["test_x"][:, 1:]
-    return {next(iter(ALSO)): float((foreseen == truth).mean()) if foreseen.shape == truth.shape else float("nan")}
+    import torch
+
+    foreseen = _block(results)(torch.from_numpy(data["test_x"]))[:, :-1].argmax(dim=2).numpy()
+    return {next(iter(ALSO)): float((foreseen == data["test_x"][:, 1:]).mean())}
 
 
 def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:

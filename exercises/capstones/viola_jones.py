@@ -13,8 +13,9 @@ GATE = (0.9, 0.995)
 MEANING = "Of 350 windows that it has not seen, 150 hold a face; always saying no gets 0.571."
 BELOW = "Compare haar_feature with plain sums over the pixels, and best_stump with trying every threshold."
 ABOVE = "Some of these windows cannot be told apart by 20 stumps: what does it see that it should not?"
-HELD_BACK = ("test_y", "boxes")
+HELD_BACK = ("test_x", "test_y", "boxes")
 SIZE, FEATURES, ROUNDS = 16, 1500, 20
+PARTS = {"2x": [[0, 1]], "2y": [[0], [1]], "3x": [[0, 1, 0]], "3y": [[0], [1], [0]], "4": [[0, 1], [1, 0]]}
 
 
 def make_data(seed: int, folder: Path) -> dict[str, Any]:
@@ -62,10 +63,9 @@ def train(submission, data, progress):
         rows, columns = size * (np.arange(n) // 25), size * (np.arange(n) % 25)
         return values(table_pair(sheet), rows, columns, features)
 
-    f_train, f_test = of_windows(data["x"]), of_windows(data["test_x"])
+    f_train = of_windows(data["x"])
     progress(2, total)
     clf = [tuple(stump) for stump in submission.adaboost(f_train, data["y"], rounds)]
-    scores = np.stack([submission.strong_score(f_test, clf[: t + 1]) for t in range(len(clf))])
     progress(2 + rounds, total)
 
     def smaller(image, factor):
@@ -98,9 +98,7 @@ def train(submission, data, progress):
     found, marks = found[best], marks[best]
     kept = submission.nms(found, marks, 0.2)
     return {
-        "scores": scores,
-        "alphas": np.array([stump[3] for stump in clf]),
-        "stumps": [[*features[stump[0]], float(stump[2])] for stump in clf[:6]],
+        "stumps": [[*features[j], float(thr), int(polarity), float(alpha)] for j, thr, polarity, alpha in clf],
         "found": found[kept],
         "marks": marks[kept],
         "looked_at": looked_at,
@@ -108,12 +106,27 @@ def train(submission, data, progress):
     }
 
 
+def _feature(windows: np.ndarray, kind: str, *where: int) -> np.ndarray:
+    """The feature of every window, from plain sums over its pixels, with its brightness divided out."""
+    r, c, h, w = where
+    parts = np.array(PARTS[kind])
+    if min(where) < 0 or r + h > SIZE or c + w > SIZE or h * w == 0:
+        raise ValueError("a feature that is not within the window")
+    signs = np.kron(2 * parts - 1, np.ones((h // parts.shape[0], w // parts.shape[1])))
+    spread = np.maximum(windows.std(axis=(1, 2)), 1.0)
+    return (windows[:, r : r + h, c : c + w] * signs).sum(axis=(1, 2)) / (spread * SIZE * SIZE)
+
+
 def _accuracies(results: dict[str, Any], data: dict[str, Any]) -> np.ndarray:
-    """Accuracy with the first 1, 2, ... stumps."""
-    scores, alphas = np.asarray(results["scores"]), np.asarray(results["alphas"])
-    says = scores >= np.cumsum(alphas)[:, None] / 2
-    if says.shape != (len(alphas), len(data["test_y"])):
-        raise ValueError("not one score for each window")
+    """Accuracy with the first 1, 2, ... stumps, measured here, on the windows that were held back."""
+    stumps = list(results["stumps"])
+    if not 0 < len(stumps) <= ROUNDS:
+        raise ValueError(f"not up to {ROUNDS} stumps")
+    windows = data["test_x"].astype(float)
+    thr, polarity, alphas = (np.array([float(stump[k]) for stump in stumps]) for k in (5, 6, 7))
+    values = np.stack([_feature(windows, kind, *where) for kind, *where in (stump[:5] for stump in stumps)])
+    votes = polarity[:, None] * values < (polarity * thr)[:, None]
+    says = np.cumsum(alphas[:, None] * votes, axis=0) >= np.cumsum(alphas)[:, None] / 2
     return (says == data["test_y"]).mean(axis=1)
 
 
@@ -140,11 +153,10 @@ def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
 
     middle.suptitle("The first six features,\nover the mean face", fontsize=10)
     mean = data["x"][data["y"] == 1].mean(axis=0)
-    parts = {"2x": [[0, 1]], "2y": [[0], [1]], "3x": [[0, 1, 0]], "3y": [[0], [1], [0]], "4": [[0, 1], [1, 0]]}
     for axes, stump in zip(middle.subplots(3, 2).flat, results["stumps"], strict=False):
-        kind, r, c, h, w, _ = stump
+        kind, r, c, h, w = stump[:5]
         axes.imshow(mean, cmap="gray", extent=(0, SIZE, SIZE, 0))
-        signs = np.array(parts[kind])
+        signs = np.array(PARTS[kind])
         axes.imshow(signs, cmap="bwr", vmin=0, vmax=1, alpha=0.45, extent=(c, c + w, r + h, r), interpolation="nearest")
         axes.set(xlim=(0, SIZE), ylim=(SIZE, 0), xticks=[], yticks=[])
 
@@ -152,11 +164,12 @@ def draw(results: dict[str, Any], data: dict[str, Any], figure: Any) -> None:
     axes.imshow(data["scene"], cmap="gray", vmin=0, vmax=255)
     for r, c, h, w in data["boxes"]:
         axes.plot([c, c + w, c + w, c, c], [r, r, r + h, r + h, r], color="white", linewidth=1, linestyle=":")
+    total = sum(stump[7] for stump in results["stumps"])
     found = zip(np.asarray(results["found"]), np.asarray(results["marks"]), strict=True)
     for place, ((r, c, h, w), mark) in list(enumerate(found))[:8]:
         style = {"color": "gold", "linewidth": 1.8} if place < 5 else {"color": "0.8", "linewidth": 0.8}
         axes.plot([c, c + w, c + w, c, c], [r, r, r + h, r + h, r], **style)
-        axes.text(c + 1, r + 5, f"{mark / np.sum(results['alphas']):.2f}", color=style["color"], fontsize=8)
+        axes.text(c + 1, r + 5, f"{mark / total:.2f}", color=style["color"], fontsize=8)
     axes.axis("off")
     axes.set_title(
         "Drawn (dotted); found, with the share of the votes:\nthe best five (gold) and the next three (thin)",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from grader.remote.session import StudentError
-from grader.wire import NAMES, FrozenDict, FrozenList, FrozenTuple
+from grader.wire import NAMES, FrozenDict, FrozenList, FrozenTuple, Unread
 
 
 class CheckFailed(AssertionError):
@@ -170,6 +170,8 @@ def kind_of(value: Any) -> str:
         return "scalar"
     if isinstance(value, np.ndarray):
         return "array" if value.ndim else "scalar"
+    if isinstance(value, Unread):
+        return "tensor" if value.is_tensor else "array"
     if is_tensor(value):
         return "tensor" if value.ndim else "scalar"
     if isinstance(value, (tuple, list)):
@@ -214,7 +216,8 @@ def _compare_scalars(actual: Any, expected: Any, name: str, tol: Tolerance) -> P
 
 def _compare_arrays(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
     got, wanted = _dtype_name(actual), _dtype_name(expected)
-    a, e = _plain(actual), _plain(expected)
+    a: Any = actual if isinstance(actual, Unread) else _plain(actual)
+    e = _plain(expected)
     kinds = {"i": "iu", "u": "iu"}.get(e.dtype.kind, e.dtype.kind)
     same = got == wanted or (tol.dtype == "kind" and a.dtype.kind in kinds)
     if (tol.dtype and not same) or a.shape != e.shape:

@@ -73,14 +73,21 @@ def _source_of(path: Path, course: Course, topic: str) -> str:
 def _show(module: types.ModuleType, outcome: Training, show: Callable[[str], Any]) -> None:
     for figure in outcome.figures:
         show(f"  {figure.line()}")
-    if hasattr(module, "details"):
-        for line in module.details(outcome.results, outcome.data):
-            show(f"  {line}")
+    for line in _details(module, outcome):
+        show(f"  {line}")
     show(f"  {module.MEANING}")
     failed = next((f for f in outcome.figures if not f.reached), None)
     if failed is not None:
         show(f"  {module.ABOVE if failed.value > failed.high else module.BELOW}")
     show(f"  trained for {outcome.seconds:.1f} s")
+
+
+def _details(module: types.ModuleType, outcome: Training) -> list[str]:
+    """What else a capstone has to tell, where the results allow it."""
+    try:
+        return [words_of(line) for line in module.details(outcome.results, outcome.data)]
+    except Exception:  # noqa: BLE001 - there are none, or what was given back is not what they count on
+        return []
 
 
 def _save_picture(module: types.ModuleType, outcome: Training, path: Path) -> None:

@@ -22,6 +22,7 @@ from grader.results import CapstoneResult, SubmissionResult, TopicResult
 from grader.submissions import Submission
 
 ATTEMPTS = 2
+PATIENCE = 1800.0  # seconds for one answer: more than all limits of a training and of measuring it come to
 Outcome = CapstoneResult | str  # or what broke
 
 
@@ -108,12 +109,17 @@ class CapstoneRun:
 
 def _ask(process: subprocess.Popen[str], job: CapstoneJob) -> Outcome:
     assert process.stdin is not None and process.stdout is not None
+    silence = threading.Timer(PATIENCE, process.kill)
+    silence.daemon = True
+    silence.start()
     try:
         process.stdin.write(json.dumps({"topic": job.topic, "source": job.source}) + "\n")
         process.stdin.flush()
         answer = json.loads(process.stdout.readline() or '{"fault": "its process ended"}')
     except (OSError, ValueError) as error:
         return str(error)
+    finally:
+        silence.cancel()
     return str(answer["fault"]) if "fault" in answer else CapstoneResult.from_dict(answer)
 
 

@@ -19,6 +19,7 @@ from grader.environment import clean_environment
 from grader.remote.connection import WorkerDied
 from grader.remote.forking import PipeConnection
 from grader.remote.limits import WorkerConnection, WorkerLimits
+from grader.remote.replies import Allowance
 from grader.remote.session import Session, StudentError, Unsendable
 from grader.remote.spawning import ThreadConnection
 
@@ -38,6 +39,7 @@ class Answerer:
 
     def __init__(self, connection: WorkerConnection) -> None:
         self.connection = connection
+        connection.allowance = Allowance()  # it is the reference that answers
         self.session = Session(connection)
         self.session.handle_factory = _refuse_handle
 

@@ -10,7 +10,6 @@ import re
 import types
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -21,13 +20,14 @@ from grader.judge import items as facts
 from grader.judge import loading
 from grader.judge.bench import Bench
 from grader.judge.diagnosis import Diagnoser, Diagnosis, UnitsSeen
+from grader.judge.expected import Expectations
 from grader.judge.feedback import Source, advice_for, inputs_of, message_for, stumbled_over
 from grader.judge.follow import Followed
 from grader.judge.loading import load_fields
 from grader.judge.redaction import redacted
-from grader.judge.verdicts import Outcome, outcome_of
+from grader.judge.verdicts import Outcome, outcome_of, released
 from grader.remote.connection import EngineFault
-from grader.remote.inmemory import ListeningSession, in_memory_session
+from grader.remote.inmemory import in_memory_session
 from grader.remote.session import Session, StudentError
 from grader.results import CheckResult, Verdict
 
@@ -37,11 +37,12 @@ class Explainer:
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
-        self.sound: dict[str, list[Any] | None] = {}  # what each check received from the reference
+        self.expectations = Expectations(bench)
         self.diagnosers: dict[str, Diagnoser] = {}
         self.touched: dict[str, frozenset[str]] = {}
         self.hints: dict[str, dict[str, tuple[str, ...]]] = {}
         self.passed: dict[pytest.Item, CheckResult] = {}  # what is told of a check that passes, whoever passed it
+        self.jobs = 0  # that this process has been given
 
     @property
     def course(self) -> Course:
@@ -51,10 +52,18 @@ class Explainer:
 
     def run(self, item: pytest.Item, session: Session, *others: Callable[[Seen], None]) -> Outcome:
         """Run one check against a session and say how it ended; `others` see its comparisons. Raises `EngineFault`."""
+        try:
+            return released(self._run(item, session, *others))
+        finally:
+            session.end_check()
+
+    def _run(self, item: pytest.Item, session: Session, *others: Callable[[Seen], None]) -> Outcome:
         recorder = Recorder()
         error = self.bench.run(item, session, recorder, *others)
         if isinstance(error, EngineFault):
             raise error
+        if self.jobs > 1 and _is_out_of_memory(error):
+            raise EngineFault("the judge ran out of memory")  # a fresh one finds out whether the check is to blame
         outcome = outcome_of(error)
         if outcome.verdict is Verdict.GRADER_FAULT:
             return self._blamed(item, session, outcome)
@@ -66,27 +75,13 @@ class Explainer:
 
     def _blamed(self, item: pytest.Item, session: Session, outcome: Outcome) -> Outcome:
         """A check that stumbles over a value is to blame itself, unless it passes with the reference's."""
-        wanted = self._values_of_reference(item)
+        outcome = released(outcome)  # and with it what may have taken up all memory
+        wanted = self.expectations.values(item)
         if wanted is None:
             return outcome
         wanted_here = wanted[session.values - 1] if 0 < session.values <= len(wanted) else session.last_value
         text, safe = stumbled_over(session.last_value, wanted_here)
         return Outcome(Verdict.WRONG, text=text, safe=safe, error=outcome.error)
-
-    def _values_of_reference(self, item: pytest.Item) -> list[Any] | None:
-        """What a check receives from the reference; None if it fails there too, and so is itself to blame."""
-        id = facts.check_id(item)
-        if id not in self.sound:
-            self.sound[id] = self._run_with_reference(item)
-        return self.sound[id]
-
-    def _run_with_reference(self, item: pytest.Item) -> list[Any] | None:
-        topic = self.course.topic(facts.topic_of(item))
-        source = self.bench.source_of_reference(topic.name)
-        if source is None:
-            return []  # a student's copy: the checks that ship are proven where the solutions are
-        session = ListeningSession(load_fields(topic, source))
-        return session.received if self.bench.run(item, session) is None else None
 
     # --- why
 
@@ -199,6 +194,12 @@ def _is_hidden(item: pytest.Item) -> bool:
 def _code_of(item: pytest.Item) -> types.CodeType:
     code: types.CodeType = getattr(item, "function").__code__  # noqa: B009 - every collected check is a Function
     return code
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether this process could not get the memory that a check asked for; torch has an error of its own for that."""
+    of_ours = isinstance(error, (MemoryError, RuntimeError)) and not isinstance(error, StudentError)
+    return of_ours and (isinstance(error, MemoryError) or "can't allocate memory" in str(error))
 
 
 def _words(outcome: Outcome) -> str:

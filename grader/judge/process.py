@@ -34,6 +34,7 @@ from grader.judge.topic import TopicRun
 from grader.judge.verdicts import Outcome
 from grader.remote.connection import EngineFault
 from grader.remote.forking import ForkLauncher
+from grader.remote.limits import limit_own_memory
 from grader.text import words_of
 
 BEAT_SECONDS = 5.0  # between words to the supervisor while a worker is waited for
@@ -48,6 +49,7 @@ class Judge:
 
     def grade(self, job: Job, beat: Callable[[], object] = lambda: None) -> Iterator[jobs.Answer]:
         """The lines that answer a job; `beat` is called now and then while they are waited for."""
+        self.explainer.jobs += 1
         if job.topic in self.bench.broken:
             yield jobs.Broken(job.number, self.bench.broken[job.topic])
             return
@@ -141,6 +143,7 @@ class Mother:
         try:
             sandbox.die_with_parent()
             self.judge.bench.forks = True
+            limit_own_memory()
             gc.set_threshold(50_000, 20, 50)  # a judge makes much short-lived data and few cycles
             self.control.close()
             channel = socket.socket(fileno=fds[0])
@@ -183,6 +186,7 @@ class Loop:
         if self.control is not None:
             Mother(self.judge, socket.socket(fileno=self.control)).serve()
             return True
+        limit_own_memory()
         _send(_line_output(), self.judge.ready())
         self.judge.serve(sys.stdin, _line_output())
         return True

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,9 +26,11 @@ from grader.judge.transcripts import Transcribed, Unsteady
 from grader.judge.verdicts import Outcome, outcome_of
 from grader.remote.connection import Turns, WorkerDied
 from grader.remote.limits import WorkerConnection, WorkerLimits
+from grader.remote.replies import Allowance, Expected
 from grader.remote.session import Session, StudentError
 from grader.results import CheckResult, Verdict
 
+MUCH = 8 << 20  # bytes that a check has read
 MAX_KILLED = 4  # a worker that was killed from outside is replaced this often for one check; then it is its own doing
 
 
@@ -71,6 +74,7 @@ class TopicRun:
         self.load_failure: Outcome | None = None
         self.lines = Source(source)
         self.output = ""
+        self.allowance = Allowance()  # of the check that was run last
 
     def run(self, items: Iterable[pytest.Item]) -> Iterator[Told | None]:
         """What is told of each check, in order; None, now and then, while some wait to be followed through."""
@@ -117,6 +121,8 @@ class TopicRun:
             return self.load_failure
         alone = self.checks_run == 0
         outcome = self._run(item)
+        if outcome.verdict is not Verdict.PASS and self.explainer.expectations.were_exceeded(item, self.allowance):
+            outcome, alone = self._run_alone(item), True
         for repeats in range(MAX_KILLED):
             again = outcome.is_doubtful(repeats) or (outcome.verdict.rerun and not alone and self._second_look)
             if self.budget.used_up or not again:
@@ -141,6 +147,7 @@ class TopicRun:
         worker = self.worker
         self.checks_run += 1
         cpu = self._cpu_limit(item)
+        worker.allowance = self.allowance = self.explainer.expectations.allowance(item)
         self.budget.begin(worker, cpu)
         try:
             outcome = self._run_or_recall(item, self.session)
@@ -149,6 +156,8 @@ class TopicRun:
         finally:
             self.budget.settle(worker)
         outcome = self.budget.judged(outcome)
+        if self.allowance.spent > MUCH:
+            gc.collect()  # errors that a check has caught keep its variables in circles
         if outcome.verdict is Verdict.TIMEOUT:
             function = facts.function_of(item)
             self.timeouts[function] = self.timeouts.get(function, 0) + 1
@@ -169,6 +178,7 @@ class TopicRun:
     def run_given(self, item: pytest.Item, answerer: Answerer, names: list[str]) -> tuple[Outcome, GivenSession]:
         """Run a check alone in a fresh worker where these functions are answered by the reference."""
         self._end_worker()
+        self.explainer.expectations.allowance(item, learn=True)  # there is no second look at a second look
         failure = self._load(lambda worker: GivenSession(worker, answerer))
         session = self.session
         assert isinstance(session, GivenSession)
@@ -202,6 +212,7 @@ class TopicRun:
         lifetime = int(limits.import_seconds + limits.cpu_seconds * 200) + 5
         made_for = WorkerLimits(limits.memory_mb << 20, lifetime, limits.output_kb << 10)
         self.worker = self.bench.launcher(self.topic.kind).start(made_for)
+        self.worker.allowance = Allowance(Expected())
         self.budget.begin(self.worker, limits.import_seconds)
         self.session = made(self.worker) if made else self._own_session(self.worker)
         self.checks_run = 0

@@ -4,13 +4,19 @@ A capstone is `exercises/capstones/<topic>.py`. What it holds:
 
     TITLE, FIGURE, GATE = (low, high)      the gate has two sides: what is beyond possible is a mistake, too
     MEANING, BELOW, ABOVE                  what the figure says, and what to look at on either side of the gate
-    HELD_BACK = ("test_y",)                entries of the data that never reach the worker
+    HELD_BACK = ("test_x", "test_y")       entries of the data that `train` never gets: all that it is measured with
     make_data(seed, folder) -> dict        here; `folder` holds the data files that ship with the course
     train(submission, data, progress)      in the walled worker, as source text: imports stand inside it
-    figure(results, data) -> float         here, from the raw arrays that train returned
+    figure(results, data) -> float         here, from what train returned: weights, not answers
     draw(results, data, figure)            here, on a matplotlib Figure
     ALSO, also(results, data)              optional: further figures, {name: (low, high)} and {name: value}
     details(results, data) -> list[str]    optional: more lines to print
+    measure(fresh, results, data) -> dict  optional, here: further results, where weights alone are not enough;
+                                           fresh("f", data) is what the file's f(submission, data) returns in a worker
+                                           of its own, as source text like train
+
+The submission can read whatever lies in the frames of `train`. So nothing is measured there: a function that looks up
+its neighbours among the data instead of learning leaves weights behind that know nothing.
 
 `python -m grader.judge.training COURSE.YML` is what `grade run --capstone` starts: JSON lines {"topic", "source"} in,
 and for each of them one line out, a `CapstoneResult` or {"fault"}.
@@ -23,13 +29,15 @@ import contextlib
 import importlib.util
 import json
 import math
+import signal
 import sys
+import threading
 import time
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from grader.course import Course, Topic, load_course
 from grader.errors import CourseError
@@ -37,9 +45,10 @@ from grader.judge.feedback import FORBIDDEN, Source, place_of
 from grader.judge.loading import load_fields
 from grader.remote.connection import EngineFault, WorkerDied
 from grader.remote.forking import ForkLauncher
-from grader.remote.limits import Launcher, WorkerLimits
+from grader.remote.limits import Launcher, WorkerLimits, limit_own_memory
 from grader.remote.processes import WarmProcess, can_fork, weakest_level
 from grader.remote.proxy import RemoteModule
+from grader.remote.replies import Allowance, Expected
 from grader.remote.session import Session, StudentError
 from grader.remote.spawning import SpawnLauncher
 from grader.results import CapstoneFigure, CapstoneResult
@@ -47,10 +56,11 @@ from grader.text import words_of
 from grader.worker.walls import kernel, sandbox
 
 CPU_SECONDS = 120.0
+MEASURING_SECONDS = 20.0  # of CPU time, for the figures here and for each worker that is asked about them
 MEMORY_FACTOR = 3  # of the topic's limit, which is made for the small arrays of checks
 SAFE_LEVELS = ("strong", "sealed")
 Progress = Callable[[int, int], Any]
-MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
+LARGE = Expected(largest=1 << 20)  # about what a training returns: an array may have 16 times as much
 
 
 @dataclass(frozen=True)
@@ -104,13 +114,13 @@ def load_capstone(course: Course, topic: str) -> types.ModuleType:
     return module
 
 
-def source_of_train(module: types.ModuleType) -> str:
-    """The text of `train`, which runs beside the submission and nowhere else."""
+def source_of_train(module: types.ModuleType, name: str = "train") -> str:
+    """The text of `train`, or of another function that runs beside the submission and nowhere else."""
     text = Path(str(module.__file__)).read_text(encoding="utf-8")
     for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef) and node.name == "train":
+        if isinstance(node, ast.FunctionDef) and node.name == name:
             return f"from __future__ import annotations\n{ast.get_source_segment(text, node)}\n"
-    raise CourseError("the capstone has no function 'train'", str(module.__file__), "see another topic's capstone")
+    raise CourseError(f"the capstone has no function '{name}'", str(module.__file__), "see another topic's capstone")
 
 
 # --- one training ----------------------------------------------------------------------------------------------------
@@ -135,6 +145,38 @@ def worker_launcher(kind: str) -> Iterator[tuple[Launcher, str]]:
         zygote.close()
 
 
+@dataclass(frozen=True)
+class Workers:
+    """Fresh workers with the submission loaded, for one function of a capstone each."""
+
+    module: types.ModuleType
+    topic: Topic
+    source: str
+    launcher: Launcher
+
+    def run(self, name: str, *arguments: Any, seconds: float = MEASURING_SECONDS) -> Any:
+        """What the function returns there, given the submission and these arguments; raises as `run_once` does."""
+        limits = self.topic.limits
+        lifetime = int(limits.import_seconds + seconds) + 5
+        made_for = WorkerLimits((MEMORY_FACTOR * limits.memory_mb) << 20, lifetime, limits.output_kb << 10)
+        worker = self.launcher.start(made_for)
+        try:
+            worker.allowance = Allowance(LARGE)
+            session = Session(worker)
+            submission = RemoteModule(session)
+            session.handle_factory = _no_handle
+            worker.begin(limits.import_seconds, limits.wall_seconds(limits.import_seconds))
+            session.load(**load_fields(self.topic, self.source))
+            worker.begin(seconds, limits.wall_seconds(seconds))
+            return session.run_helper(name, source_of_train(self.module, name), (submission, *arguments)).value
+        finally:
+            worker.close()
+
+
+def _no_handle(*_: Any) -> NoReturn:
+    raise Unusable("the training gave back what is no data")
+
+
 def run_once(
     module: types.ModuleType,
     topic: Topic,
@@ -148,22 +190,15 @@ def run_once(
     Raises `StudentError` or `WorkerDied` for what the submission did, `Unusable` for what it gave back, and
     `EngineFault` where the worker could not be used.
     """
-    limits = topic.limits
-    lifetime = int(limits.import_seconds + CPU_SECONDS) + 5
-    worker = launcher.start(WorkerLimits((MEMORY_FACTOR * limits.memory_mb) << 20, lifetime, limits.output_kb << 10))
-    try:
-        session = Session(worker)
-        submission = RemoteModule(session)
-        worker.begin(limits.import_seconds, limits.wall_seconds(limits.import_seconds))
-        session.load(**load_fields(topic, source))
-        worker.begin(CPU_SECONDS, limits.wall_seconds(CPU_SECONDS))
-        start = time.perf_counter()
-        sent = {name: value for name, value in data.items() if name not in module.HELD_BACK}
-        reply = session.run_helper("train", source_of_train(module), (submission, sent, _checked(progress)))
-        seconds = time.perf_counter() - start
-    finally:
-        worker.close()
-    return Training(_figures(module, reply.value, data), reply.value, data, seconds)
+    workers = Workers(module, topic, source, launcher)
+    start = time.perf_counter()
+    sent = {name: value for name, value in data.items() if name not in module.HELD_BACK}
+    results = workers.run("train", sent, _checked(progress), seconds=CPU_SECONDS)
+    seconds = time.perf_counter() - start
+    if hasattr(module, "measure"):
+        with _measuring():
+            results = {**results, **module.measure(workers.run, results, data)}
+    return Training(_figures(module, results, data), results, data, seconds)
 
 
 def _checked(progress: Progress) -> Progress:
@@ -176,16 +211,45 @@ def _checked(progress: Progress) -> Progress:
     return report
 
 
-def _figures(module: types.ModuleType, results: Any, data: dict[str, Any]) -> tuple[Figure, ...]:
+@contextlib.contextmanager
+def _measuring() -> Iterator[None]:
+    """Whatever goes wrong in here goes wrong with what a submission gave back; within limits of time and memory."""
     try:
+        with _limited_time(MEASURING_SECONDS):
+            yield
+    except (Unusable, StudentError, WorkerDied, EngineFault):
+        raise
+    except Exception as error:  # noqa: BLE001 - any shape, size or kind may have been given back
+        raise Unusable(f"the results of the training cannot be measured ({type(error).__name__}: {error})") from None
+
+
+@contextlib.contextmanager
+def _limited_time(seconds: float) -> Iterator[None]:
+    """Ends what is done inside after so much CPU time, where the system can."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGVTALRM, _too_slow)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def _too_slow(*_: Any) -> NoReturn:
+    raise Unusable(f"the results of the training cannot be measured within {MEASURING_SECONDS:g} s")
+
+
+def _figures(module: types.ModuleType, results: Any, data: dict[str, Any]) -> tuple[Figure, ...]:
+    with _measuring():
         if not isinstance(results, dict):
             raise TypeError("not a dict")
         main = Figure(module.FIGURE, float(module.figure(results, data)), *map(float, module.GATE))
         gates = getattr(module, "ALSO", {})
         values = module.also(results, data) if gates else {}
         return (main, *(Figure(name, float(values[name]), *gate) for name, gate in gates.items()))
-    except MALFORMED as error:
-        raise Unusable(f"the results of the training cannot be measured ({type(error).__name__}: {error})") from None
 
 
 def explain(error: Exception, source: str) -> str:
@@ -213,6 +277,7 @@ class Trainer:
         self.course, self.stack = course, stack
         self.launchers: dict[str, Launcher] = {}
         self.modules: dict[str, tuple[types.ModuleType, dict[str, Any]]] = {}
+        self.sound: dict[str, bool] = {}  # whether the reference's results can be measured
 
     def answer(self, topic: str, source: str) -> dict[str, Any]:
         """A `CapstoneResult` as a dict, its points still to be given; or {"fault": why}."""
@@ -223,12 +288,26 @@ class Trainer:
         except EngineFault as fault:
             return {"fault": str(fault)}
         except (StudentError, WorkerDied, Unusable) as error:
+            if isinstance(error, Unusable) and not self._is_sound(topic):
+                return {"fault": f"exercises/capstones/{topic}.py: {error}"}
             text = words_of(explain(error, source))
             return CapstoneResult(False, 0.0, 0.0, (), text, time.perf_counter() - start).to_dict()
         except Exception as error:  # noqa: BLE001 - a mistake in the capstone's own file
             return {"fault": f"exercises/capstones/{topic}.py: {type(error).__name__}: {error}"}
         figures = tuple(_in_report(figure) for figure in outcome.figures)
         return CapstoneResult(outcome.reached, 0.0, 0.0, figures, "", outcome.seconds).to_dict()
+
+    def _is_sound(self, topic: str) -> bool:
+        """Whether a capstone can measure what the reference gives it; if not, it is itself to blame."""
+        if topic not in self.sound:
+            module, data = self._module(topic)
+            given, path = self.course.topic(topic), self.course.path("solutions", f"{topic}.py")
+            try:
+                run_once(module, given, path.read_text(encoding="utf-8"), self._launcher(given.kind), data)
+                self.sound[topic] = True
+            except (StudentError, WorkerDied, Unusable):
+                self.sound[topic] = False
+        return self.sound[topic]
 
     def _module(self, topic: str) -> tuple[types.ModuleType, dict[str, Any]]:
         if topic not in self.modules:
@@ -252,6 +331,7 @@ def main(course_file: str) -> None:
     sandbox.protect_judge()
     kernel.default_signals()
     sandbox.die_with_parent()
+    limit_own_memory()
     answers, sys.stdout = sys.stdout, sys.stderr  # what a capstone prints is no answer
     with contextlib.ExitStack() as stack:
         trainer = Trainer(load_course(Path(course_file)), stack)

@@ -23,13 +23,13 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from grader import wire
-from grader.judge.verdicts import Outcome
+from grader.judge.verdicts import Outcome, released
 from grader.remote.connection import EngineFault, Heard, Turns, WorkerDied
 from grader.remote.limits import WorkerConnection
 from grader.remote.session import Session
@@ -37,9 +37,10 @@ from grader.remote.session import Session
 MAX_KEPT = 64 << 20  # bytes of all transcripts of a judge; all are dropped beyond it
 MAX_SAID = 1 << 18  # bytes of a frame that is kept to be said again
 MAX_HEARD = 1 << 20  # bytes of a frame that is looked up: with larger ones that costs as much as judging them
+MAX_ENDING = 1 << 17  # bytes of the values that an outcome holds: large ones are compared anew
 PLAIN = 1 << 12  # bytes of a frame that is kept as it is; of larger ones the digest
 
-Key = tuple[bool, int, bytes]  # a frame that was heard
+Key = tuple[bool, int, bytes, frozenset[int]]  # a frame that was heard
 Children = dict["Key | None", "Node | Ending"]
 
 
@@ -157,16 +158,18 @@ class Transcribed(Turns):
             return
         data = bytes(heard.payload.data())
         known = data if len(data) <= PLAIN else hashlib.sha256(data).digest()
-        self.children, self.key = node.children, (heard.is_callback, heard.payload.header, known)
+        self.children, self.key = node.children, (heard.is_callback, heard.payload.header, known, heard.payload.unread)
 
     def _record(self, outcome: Outcome, session: Session) -> None:
         """Write down how it ended, unless that was the worker's death, or a line was named that the file has not."""
         if self.children is None or outcome.verdict.died or session.highest_line > (session.lines or 0):
             return
-        if outcome.error is not None:
-            outcome = replace(outcome, error=outcome.error.with_traceback(None))  # which holds the check's variables
+        outcome = released(outcome)
+        size = _size_of_ending(outcome)
+        if size > MAX_ENDING:
+            return
         self.children[self.key] = Ending(outcome, session.highest_line)
-        self.transcripts.count(_size_of_ending(outcome) + (len(self.key[2]) if self.key else 0))
+        self.transcripts.count(size + (len(self.key[2]) if self.key else 0))
 
 
 def _size(payload: wire.Payload) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from grader.checks import CheckFailed
@@ -12,6 +14,7 @@ from grader.checks.comparing import Failure
 from grader.remote.connection import WorkerDied
 from grader.remote.session import StudentError
 from grader.results import Verdict
+from grader.wire import NotRead
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,30 @@ class Outcome:
         return self.killed or (self.by_load and repeats == 0)
 
 
+def released(outcome: Outcome) -> Outcome:
+    """The same without what it holds of its check: variables of the frames that an error came through, whole frames
+    of the worker of which one array was compared.
+    """
+    _release(outcome.error)
+    failure = outcome.failure
+    if failure is None:
+        return outcome
+    seen = replace(failure.seen, actual=_own(failure.seen.actual), expected=_own(failure.seen.expected))
+    return replace(outcome, failure=replace(failure, seen=seen))
+
+
+def _release(error: BaseException | None) -> None:
+    """Drop the traceback of an error and of those that it came from."""
+    if error is not None and error.__traceback__ is not None:
+        error.__traceback__ = None
+        _release(error.__cause__)
+        _release(error.__context__)
+
+
+def _own(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) and value.base is not None else value
+
+
 def outcome_of(error: BaseException | None) -> Outcome:
     """The outcome of a check that ended with `error`; what is nobody's doing but the check's is a grader fault."""
     if error is None:
@@ -47,6 +74,8 @@ def outcome_of(error: BaseException | None) -> Outcome:
         return Outcome(error.verdict, error.text, error.verdict.words, error, killed=killed, by_load=by_load)
     if isinstance(error, StudentError):
         return Outcome(_verdict_of(error), error.text, "", error)
+    if isinstance(error, NotRead):
+        return Outcome(Verdict.WRONG, str(error), "what was returned has the wrong shape", error)
     if isinstance(error, AssertionError):
         text = str(error.args[0]) if error.args else ""
         return Outcome(Verdict.WRONG, text, "", error)

@@ -15,18 +15,17 @@ import socket
 import time
 from typing import Any, NoReturn
 
-import numpy as np
-
 from grader import wire
 from grader.remote.connection import UNASKED, EngineFault, Heard, Numbers, Turns, WorkerDied, expect_hello
-from grader.remote.limits import TICK, Clock, Output, RunQueue, WorkerLimits, ended
+from grader.remote.limits import TICK, Clock, Output, RunQueue, WorkerLimits, ended, held
+from grader.remote.replies import FIRST, Allowance, PipeReader
 from grader.results import Verdict
 
 WORKER_START_SECONDS = 30.0
 END_SECONDS = 2.0  # from the end of its pipe to the end of the process
+PAGE = os.sysconf("SC_PAGESIZE") if hasattr(os, "sysconf") else 4096
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
-FIRST = 1 << 16  # most replies are small, and a read sets aside as much memory as it asks for
 
 
 # --- forked workers --------------------------------------------------------------------------------------------------
@@ -50,11 +49,12 @@ class ProcProcess:
 
     def memory_and_threads(self) -> tuple[int, int]:
         try:
-            with open(f"/proc/{self.pid}/stat", "rb") as stat:
+            with open(f"/proc/{self.pid}/stat", "rb") as stat, open(f"/proc/{self.pid}/statm", "rb") as statm:
                 fields = stat.read().rpartition(b")")[2].split()
-        except OSError:
+                size, resident, shared, _, _, data, _ = map(int, statm.read().split())
+        except (OSError, ValueError):
             return 0, 0
-        return int(fields[21]) * os.sysconf("SC_PAGESIZE"), int(fields[17])
+        return held(size, resident, shared, data) * PAGE, int(fields[17])
 
 
 class ForkLauncher:
@@ -135,7 +135,8 @@ class PipeConnection(Turns):
         self.request, self.reply, *streams = pipes
         self.output = Output(limits.output)
         self.numbers = Numbers()
-        self.inbox = b""
+        self.allowance = Allowance()
+        self.reader = PipeReader(self.reply, self._wait, self._ended)
         self.closed = False
         self.poller = select.poll()
         _prepare(pipes)
@@ -159,6 +160,7 @@ class PipeConnection(Turns):
     def turn(self, payload: wire.Payload) -> Heard:
         number = self.numbers.next()
         self.clock.resume()
+        self.allowance.note_sent(payload)
         self._write(payload.framed(number))
         heard = self._heard(number)
         self.clock.rest()
@@ -167,32 +169,13 @@ class PipeConnection(Turns):
     def _heard(self, number: bytes) -> Heard:
         """The worker's next frame, which must bear this number."""
         try:
-            while len(self.inbox) < wire.HEAD.size:
-                self._wait()
-                self.inbox += self._read_first()
-            head = wire.parse_head(self.inbox[: wire.HEAD.size])
+            head = self.reader.head()
             if head.number != number:
                 self._die(WorkerDied(Verdict.VIOLATION, UNASKED))
-            data = self._exactly(wire.HEAD.size + head.header + head.body)
+            payload = self.reader.payload(head, self.allowance)
         except wire.WireError as error:
             self._die(WorkerDied(Verdict.VIOLATION, f"sent a malformed reply ({error})"))
-        return Heard(head.sort == wire.CALLBACK, wire.Payload(head.header, [memoryview(data)[wire.HEAD.size :]]))
-
-    def _exactly(self, size: int) -> Any:
-        """The reply of `size` bytes that has begun to arrive: what was read of it, or the whole in one place."""
-        begun, self.inbox = self.inbox, b""
-        data: Any = begun
-        have = len(begun)
-        if have < size:
-            data = np.empty(size + 1, np.uint8).data  # takes up memory only where bytes have arrived
-            data[:have] = begun
-            while have < size:
-                self._wait()
-                have += self._read_some(data[have:])
-            data = data[:have]
-        if have > size:
-            raise wire.WireError("more than one reply")
-        return data
+        return Heard(head.sort == wire.CALLBACK, payload)
 
     def _wait(self) -> None:
         """Until there is something to do, or a tick is over; drains the output and looks after the limits."""
@@ -202,24 +185,6 @@ class PipeConnection(Turns):
         died = self.clock.look() or self.output.too_much()
         if died:
             self._die(died)
-
-    def _read_first(self) -> bytes:
-        try:
-            data = os.read(self.reply, FIRST)
-        except BlockingIOError:
-            return b""
-        if not data:
-            self._ended()
-        return data
-
-    def _read_some(self, space: Any) -> int:
-        try:
-            count = os.readv(self.reply, [space])
-        except BlockingIOError:
-            return 0
-        if not count:
-            self._ended()
-        return count
 
     def _write(self, parts: list[Any]) -> None:
         for part in parts:

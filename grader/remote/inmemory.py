@@ -10,6 +10,7 @@ from typing import Any
 
 from grader import wire
 from grader.remote.connection import Answer, EngineFault, WorkerDied
+from grader.remote.replies import Expected
 from grader.remote.session import Reply, Session
 from grader.worker.server import Server
 
@@ -28,11 +29,18 @@ class InMemoryConnection:
         self.server = Server(lambda payload, _: self._ask(payload))
         self.answer: Answer | None = None
         self.died: Exception | None = None
+        self.expected = Expected()  # what has come from the submission
+
+    def _arrived(self, payload: wire.Payload) -> wire.Payload:
+        carried = _carried(payload, wire.MAX_REPLY)
+        size = sum(len(part) for part in carried.parts)
+        self.expected = Expected(max(size, self.expected.largest), size + self.expected.total)
+        return carried
 
     def _ask(self, question: wire.Payload) -> wire.Payload:
         assert self.answer is not None, "a callback outside a request"
         try:
-            answered = self.answer(_carried(question, wire.MAX_REPLY))
+            answered = self.answer(self._arrived(question))
         except (WorkerDied, EngineFault) as error:
             self.died = error  # whatever the submission makes of it on its way out
             raise
@@ -43,7 +51,7 @@ class InMemoryConnection:
         reply = self.server.handle(_carried(request, wire.MAX_REQUEST))
         if self.died is not None:
             raise self.died
-        return _carried(reply, wire.MAX_REPLY)
+        return self._arrived(reply)
 
     def kill(self) -> None:
         """Nothing to end: the code runs in this process."""
@@ -60,6 +68,7 @@ class ListeningSession(Session):
     """A session whose submission is already loaded, and which keeps what a check receives from it."""
 
     def __init__(self, fields: dict[str, Any]) -> None:
+        self.connection: InMemoryConnection
         super().__init__(InMemoryConnection())
         self.received: list[Any] = []
         self.load(**fields)

@@ -11,10 +11,12 @@ from typing import Protocol
 
 from grader import wire
 from grader.remote.connection import Answer, Heard, WorkerDied
+from grader.remote.replies import Allowance
 from grader.results import Verdict
 
 TICK = 0.02  # seconds between looks at a worker's memory, threads and CPU time
 MAX_THREADS = 64
+OWN_MEMORY = 2 << 30  # bytes that a trusted process may take beyond its start: no right answer asks it for so much
 MAX_OUTPUT = 64 << 20  # reached well before a CPU limit is, whatever else the machine does
 
 
@@ -27,6 +29,15 @@ class WorkerLimits:
     output: int
 
 
+def held(size: int, resident: int, shared: int, data: int) -> int:
+    """Memory that a process on Linux holds, by the figures of /proc/PID/statm, up to what it starts with.
+
+    That is what is resident of its own, and all that it has mapped and others could see: pages of shared memory stay
+    there when they leave the resident set. So does not count what is reserved to be written to and was not.
+    """
+    return resident - shared + size - data
+
+
 class Watched(Protocol):
     """What a watchdog needs to know about a process."""
 
@@ -34,7 +45,7 @@ class Watched(Protocol):
         """CPU seconds used so far, as the kernel counts them."""
 
     def memory_and_threads(self) -> tuple[int, int]:
-        """(resident bytes, threads)."""
+        """(bytes held, threads)."""
 
     def queued(self) -> float | None:
         """Seconds so far in which it was ready to run and had no processor; None where the system does not tell."""
@@ -187,11 +198,29 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+def limit_own_memory(more: int = OWN_MEMORY) -> None:
+    """Let what would take this process more than `more` bytes beyond what it has now fail with a `MemoryError`.
+
+    Only where the system can: on Linux, with /proc.
+    """
+    try:
+        import resource
+
+        with open("/proc/self/statm", "rb") as statm:
+            data = int(statm.read().split()[5]) * os.sysconf("SC_PAGESIZE")
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        limit = data + more if hard == resource.RLIM_INFINITY else min(data + more, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    except (ImportError, OSError):
+        pass  # what takes too much is then ended by the system, and done again
+
+
 class WorkerConnection(Protocol):
     """A connection (see `grader.remote.session`) with limits."""
 
     output: Output
     clock: Clock
+    allowance: Allowance  # of the check that is run
 
     def begin(self, cpu_seconds: float, wall_seconds: float) -> None:
         """Start the clock of a check, or of loading the submission."""

@@ -88,6 +88,12 @@ class Session:
         self.highest_line = 0
         self.values = 0
 
+    def end_check(self) -> None:
+        """Let go of what was sent and received; a check that has ended needs none of it."""
+        self.calls = {}
+        self.callbacks.reset()
+        self._last_value = None
+
     # what a worker is asked; all of it raises what `request` does
 
     def load(self, files: dict[str, str], main: str, imports: list[str], banned: list[str], **more: Any) -> None:
@@ -207,6 +213,8 @@ class Session:
             if session is not self:
                 raise wire.WireError("a handle of another worker")
             return {"h": handle}
+        if isinstance(value, wire.Unread):
+            value.refuse()
         if callable(value):
             return {"cb": self.callbacks.number_of(value)}
         raise wire.WireError(f"a {type(value).__name__}")
@@ -265,6 +273,8 @@ class Callbacks:
             args, kwargs = decoder.decode(message["args"]), decoder.decode(message["kwargs"])
             if function is None or not isinstance(args, list) or not isinstance(kwargs, dict):
                 raise wire.WireError("not a callback")
+        except wire.NotRead as error:
+            return self._failed(error)
         except (wire.WireError, KeyError, IndexError, TypeError, ValueError) as error:
             raise self.session.violation(f"sent a malformed callback ({error})") from None
         if self.nesting >= MAX_NESTING:
@@ -282,12 +292,15 @@ class Callbacks:
         try:
             return wire.pack({"kind": "result", "value": encoder.encode(function(*args, **kwargs))}, encoder)
         except AssertionError as error:  # the check judged inside its callback: its verdict, not the student's error
-            self.error = error
-            return wire.pack({"kind": "failed", "text": "the check has failed"})
+            return self._failed(error)
         except (WorkerDied, EngineFault):  # in a call that the function made in its turn
             raise
         except Exception as error:  # noqa: BLE001 - a callback may be called with nonsense
             return wire.pack({"kind": "failed", "text": f"{type(error).__name__} in the function you were given"})
+
+    def _failed(self, error: AssertionError) -> wire.Payload:
+        self.error = error
+        return wire.pack({"kind": "failed", "text": "the check has failed"})
 
 
 _numbers = itertools.count()
@@ -380,7 +393,7 @@ def describe(value: Any) -> str:
     """Kind and size of a value in a few words, without its content."""
     if value is None:
         return "None"
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, wire.Unread)):
         return f"a {value.dtype} array of shape {value.shape}"
     if isinstance(value, (tuple, list)):
         kind = getattr(value, "kind", None) or ("tuple" if isinstance(value, tuple) else "list")

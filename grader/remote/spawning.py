@@ -14,7 +14,8 @@ from grader import wire
 from grader.environment import clean_environment
 from grader.remote.connection import UNASKED, EngineFault, Heard, Numbers, Turns, WorkerDied, expect_hello
 from grader.remote.forking import WORKER_START_SECONDS
-from grader.remote.limits import TICK, Clock, Output, RunQueue, WorkerLimits, ended
+from grader.remote.limits import TICK, Clock, Output, RunQueue, WorkerLimits, ended, held
+from grader.remote.replies import Allowance, chosen
 from grader.results import Verdict
 
 # --- spawned workers -------------------------------------------------------------------------------------------------
@@ -41,7 +42,10 @@ class PsutilProcess:
 
     def memory_and_threads(self) -> tuple[int, int]:
         try:
-            return int(self.process.memory_info().rss), int(self.process.num_threads())
+            memory, threads = self.process.memory_info(), int(self.process.num_threads())
+            if sys.platform != "linux":
+                return int(memory.rss), threads
+            return held(memory.vms, memory.rss, memory.shared, memory.data), threads
         except self.error:
             return 0, 0
 
@@ -89,6 +93,7 @@ class ThreadConnection(Turns):
         self.process = process
         self.output = Output(limits.output)
         self.numbers = Numbers()
+        self.allowance = Allowance()
         self.replies: queue.Queue[Any] = queue.Queue(maxsize=4)  # what nobody asked for waits in the pipe
         self.requests: queue.Queue[Any] = queue.Queue()
         targets = (self._read_replies, self._read_output, self._write_requests)
@@ -114,6 +119,7 @@ class ThreadConnection(Turns):
         try:
             unasked = self.replies.get_nowait()
         except queue.Empty:
+            self.allowance.note_sent(payload)
             self.requests.put(b"".join(payload.framed(number)))
         else:
             if unasked is None:
@@ -146,12 +152,16 @@ class ThreadConnection(Turns):
         try:
             while True:
                 head = wire.parse_head(self._exactly(wire.HEAD.size))
-                payload = wire.Payload(head.header, [self._exactly(head.header + head.body)])
-                self.replies.put((head.number, Heard(head.sort == wire.CALLBACK, payload)))
+                self.replies.put((head.number, Heard(head.sort == wire.CALLBACK, self._payload(head))))
         except wire.WireError as error:
             self.replies.put(error)
         except (OSError, EOFError, ValueError):
             self.replies.put(None)
+
+    def _payload(self, head: wire.Head) -> wire.Payload:
+        if self.allowance.takes(head):
+            return wire.Payload(head.header, [self._exactly(head.header + head.body)])
+        return chosen(head, self.allowance, self._exactly)
 
     def _exactly(self, size: int) -> bytearray:
         assert self.process.stdout is not None

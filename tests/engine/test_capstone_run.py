@@ -19,7 +19,7 @@ from grader.grading.scoring import with_capstone
 from grader.reports import summary, to_json
 from grader.results import CapstoneFigure, CapstoneResult, Report, SubmissionResult, TopicResult
 
-CAPSTONE = '''
+CAPSTONE = """
 import numpy as np
 TITLE, FIGURE, GATE = "Doubling", "sum of the doubles", (11.9, 12.1)
 MEANING, BELOW, ABOVE, HELD_BACK = "It doubles.", "Too small.", "Too large.", ()
@@ -32,7 +32,7 @@ def figure(results, data):
     return results["y"].sum()
 def draw(results, data, figure):
     pass
-'''
+"""
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_mistake_in_the_capstone_is_no_fault_of_the_student(
     course: Path, tmp_path: Path, reference_source: str
 ) -> None:
     """`figure` is the instructor's: what it raises for an honest result is not a missed gate."""
-    (course / "exercises" / "capstones" / "toy.py").write_text(CAPSTONE.replace("{\"x\": np", "{\"x\": 1 / 0, \"y\": np"))
+    (course / "exercises" / "capstones" / "toy.py").write_text(CAPSTONE.replace('{"x": np', '{"x": 1 / 0, "y": np'))
     code, topics, _ = grade(course, {"good": reference_source}, tmp_path, "--capstone", "-t", "toy")
     assert code == 3 and topics["good"]["points"] == topics["good"]["max_points"]
     assert "ZeroDivisionError" in topics["good"]["checks"][-1]["message"]
@@ -147,3 +147,70 @@ def test_summary_of_one_student_shows_figure_and_gate() -> None:
     assert "accuracy: 0.5 (gate 0.9 to 1: not reached)" in text and "loss: not a number (gate 1 to 2" in text
     assert "IndexError: out of range" in text
     jsonschema.validate(json.loads(report.to_json()), to_json.schema())
+
+
+ODD = {
+    "a handle": "def double(x):\n    return iter(x)\n",
+    "a deep handle": "def double(x):\n    return [{'y': (i for i in x)}]\n",
+    "no memory": "def double(x):\n    return np.ones((60_000, 1))\n",
+    "not read": "def double(x):\n    return np.ones(6_000_000)\n",
+    "empty": "def double(x):\n    return np.zeros((1 << 30, 0))\n",
+    "text": "def double(x):\n    return 'twelve'\n",
+    "frames": (
+        "import sys\ndef double(x):\n    frame = sys._getframe(1)\n"
+        "    while True: frame.f_locals['progress'](1, np.zeros(1_500_000))\n"
+    ),
+    "raw frames": (
+        "import sys\ndef double(x):\n    frame = sys._getframe(1)\n"
+        "    while True: frame.f_locals['progress'](1, iter([]))\n"
+    ),
+}
+
+
+def test_whatever_a_training_gives_back_is_the_students_outcome(
+    course: Path, tmp_path: Path, reference_source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Handles, absurd shapes and sizes, endless frames: the gate is missed, and nothing is left ungraded."""
+    file = course / "exercises" / "capstones" / "toy.py"
+    measured = CAPSTONE.replace(
+        'return results["y"].sum()', 'y = results["y"]; return (y - y[:, None]).sum() + y.sum()'
+    )
+    file.write_text(measured)
+    sources = {name: reference_source + "\n" + body for name, body in ODD.items()}
+    code, topics, _ = grade(
+        course, {**sources, "good": reference_source}, tmp_path, "--capstone", "-t", "toy", "-j", "1"
+    )
+    assert code == 1
+    for name in ODD:
+        assert not topics[name]["capstone"]["reached"] and topics[name]["capstone"]["message"], name
+    assert topics["good"]["capstone"]["reached"]
+
+
+def test_a_capstone_that_cannot_measure_the_reference_is_to_blame(
+    course: Path, tmp_path: Path, reference_source: str
+) -> None:
+    """What goes wrong with the reference's results, too, is nothing that a student gave back."""
+    file = course / "exercises" / "capstones" / "toy.py"
+    file.write_text(CAPSTONE.replace('results["y"].sum()', 'results["z"].sum()'))
+    code, topics, _ = grade(course, {"good": reference_source}, tmp_path, "--capstone", "-t", "toy")
+    assert code == 3 and topics["good"]["points"] == topics["good"]["max_points"]
+    assert "KeyError" in topics["good"]["checks"][-1]["message"]
+
+
+def test_a_process_that_never_answers_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The supervisor waits for no capstone without end."""
+    monkeypatch.setattr(capstone_run, "PATIENCE", 0.2)
+    line = [sys.executable, "-c", "import time; time.sleep(60)"]
+    process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert capstone_run._ask(process, capstone_run.CapstoneJob("s", "toy", "")) == "its process ended"
+    process.wait()
+
+
+def test_measuring_has_a_limit_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A figure that would be computed for ever is the outcome of whoever gave back what it is computed from."""
+    from grader.judge import training
+
+    monkeypatch.setattr(training, "MEASURING_SECONDS", 0.1)
+    with pytest.raises(training.Unusable, match="within 0.1 s"), training._measuring():
+        while True:
+            pass

@@ -25,12 +25,12 @@ FLOORS = [  # the rooms from top to bottom; a module imports from its own room, 
 ROOMS = {  # what lies in each of them
     "cli": "main run audit capstone doctor nbgrader terminal",
     "audit": "topic rules kills candidates comparisons equivalents mutants slips",
-    "judge": "process topic bench explain follow answerer budget transcripts verdicts diagnosis feedback redaction plugin"
-    " items loading training",
+    "judge": "process topic bench explain expected follow answerer budget transcripts verdicts diagnosis feedback redaction"
+    " plugin items loading training",
     "notebooks": "build gradebook autograded late groups showing client desk bundle",
     "checks": "marking comparing calling helpers autograd inputs",
     "grading": "grade pool engine scoring capstone",
-    "remote": "session proxy connection limits forking spawning processes inmemory",
+    "remote": "session proxy connection limits replies forking spawning processes inmemory",
     "submissions": "model find identity reading gathering selecting sources naming decoding metadata trees opener unpacker"
     " archives ipynb sifting",
     "submissions.layouts": "base attempts student class_folder canvas moodle gradescope blackboard brightspace"

@@ -48,6 +48,20 @@ def hog():
     for i in range(0, 300 << 20, 4096): held[i] = 1
     time.sleep(5)
     return len(held)
+def hides():
+    held, part = mmap.mmap(-1, 300 << 20), 4 << 20
+    for start in range(0, len(held), part):
+        held[start : start + part] = bytes(part)
+        held.madvise(mmap.MADV_DONTNEED, start, part)
+    time.sleep(5)
+    return held[0]
+def busy_threads(n):
+    all_there = threading.Barrier(n)
+    def work(): all_there.wait(5); return [bytes(1000) for _ in range(1000)]
+    started = [threading.Thread(target=work) for _ in range(n)]
+    for t in started: t.start()
+    for t in started: t.join()
+    time.sleep(0.1)
 def threads(n):
     for _ in range(n): threading.Thread(target=time.sleep, args=(5,), daemon=True).start()
     time.sleep(2)
@@ -355,6 +369,22 @@ def test_memory_that_no_limit_of_the_kernel_counts_is_watched(start):
     session, connection = start(SMALL)
 
     assert verdict_of(session, "hog").verdict is Verdict.MEMORY
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has mapped")
+def test_shared_memory_outside_the_resident_set_is_watched(start):
+    """Shared pages that a worker has let go of stay where they are: they count as long as they are mapped."""
+    session, connection = start(SMALL)
+
+    assert verdict_of(session, "hides").verdict is Verdict.MEMORY
+
+
+def test_what_threads_reserve_is_not_counted(start):
+    """Threads at work take little memory, whatever room the allocator might set aside for them."""
+    session, connection = start(SMALL)
+    call(session, "busy_threads", 5)
+
+    assert call(session, "value", 2) == 2
 
 
 def test_threads_are_counted(start):
