@@ -50,7 +50,7 @@ class Gathering:
             if depth >= ARCHIVE_DEPTH or self.archives > MAX_ARCHIVES:
                 raise ValueError("is one archive too many, or too deep in others, and was not opened")
             data = tree.read(path, MAX_ARCHIVE)
-            self.opener.allowance.take(len(data))
+            self.opener.budget.take(len(data))
             if len(data) > MAX_ARCHIVE:
                 raise ValueError(f"is larger than {MAX_ARCHIVE >> 20} MB")
             archive = self.opener.archive(io.BytesIO(data), path.name, self.encoding)

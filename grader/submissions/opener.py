@@ -38,7 +38,7 @@ class Down(ValueError):
 
 
 @dataclass
-class Allowance:
+class StudentBudget:
     """What may still be spent on one student."""
 
     seconds: float = field(default_factory=lambda: STUDENT_SECONDS)
@@ -52,16 +52,16 @@ class Allowance:
 
 
 class Opener:
-    """One process for all requests, started when the first comes; `renew` begins another student's allowance."""
+    """One process for all requests, started when the first comes; `renew` begins another student's budget."""
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
         self.generation, self.numbers = 0, itertools.count()
-        self.allowance = Allowance()
+        self.budget = StudentBudget()
 
     def renew(self) -> None:
         """What follows is another student's."""
-        self.allowance = Allowance()
+        self.budget = StudentBudget()
 
     def close(self) -> None:
         """End the process, if there is one."""
@@ -121,7 +121,7 @@ class Opener:
     def ask(self, head: dict[str, Any], body: bytes = b"", file: BinaryIO | None = None) -> tuple[Any, bytes]:
         """(value, bytes) of the answer; raises `ValueError` with its words, or where the process went down."""
         process = self.process = self.process or self._start()
-        timer = threading.Timer(max(0.0, min(SECONDS, self.allowance.seconds)), process.kill)
+        timer = threading.Timer(max(0.0, min(SECONDS, self.budget.seconds)), process.kill)
         began = time.monotonic()
         timer.start()
         try:
@@ -131,7 +131,7 @@ class Opener:
             raise Down(DOWN) from None
         finally:
             timer.cancel()
-            self.allowance.seconds -= time.monotonic() - began
+            self.budget.seconds -= time.monotonic() - began
         if "problem" in answer:
             raise ValueError(str(answer["problem"]))
         return answer.get("value"), data

@@ -68,7 +68,7 @@ class FileReader:
         cap = MAX_NOTEBOOK if notebook else MAX_SOURCE
         try:
             data = item.read(cap)
-            self.opener.allowance.take(len(data))
+            self.opener.budget.take(len(data))
         except OSError as error:
             return SubmittedFile(name, None, None, f"{name} cannot be read: {words_of(error)}", where=str(item.path))
         if len(data) > cap:
