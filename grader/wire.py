@@ -75,11 +75,11 @@ class NotRead(AssertionError):
     """A check computes with an array that is far larger than what it expects, and so was not read."""
 
 
-def _not_read(self: Unread, *_: Any, **__: Any) -> Any:
+def _not_read(self: DroppedArray, *_: Any, **__: Any) -> Any:
     raise NotRead(f"a {self.dtype} array of shape {self.shape} was returned, which is far more than is asked for")
 
 
-class Unread:
+class DroppedArray:
     """An array that was left unread: its dtype and shape. Whoever asks for more finds that the check has failed."""
 
     def __init__(self, dtype: np.dtype, shape: tuple[int, ...], is_tensor: bool = False) -> None:
@@ -461,7 +461,7 @@ class Decoder:
             if copy is None:
                 copy = self.copies[node] = _writable(array)
             return copy
-        self.bytes += 0 if isinstance(array, Unread) else array.nbytes
+        self.bytes += 0 if isinstance(array, DroppedArray) else array.nbytes
         if self.bytes > MAX_REPLY:  # sent once, named a thousand times
             raise TooLarge("arrays that occur over and over")
         return array
@@ -560,8 +560,8 @@ def _decode_tensor(decoder: Decoder, node: dict[str, Any], _: int) -> Any:
     plain = decoder.index(index)
     if NAMES[plain.dtype] != ("int16" if name == "bfloat16" else name):
         raise WireError("not a tensor of this dtype")
-    if type(plain) is Unread:
-        return Unread(plain.dtype, plain.shape, is_tensor=True)
+    if type(plain) is DroppedArray:
+        return DroppedArray(plain.dtype, plain.shape, is_tensor=True)
     if index not in decoder.tensors:
         decoder.tensors[index] = _as_tensor(plain, name, requires_grad)
     return decoder.tensors[index]
@@ -646,7 +646,7 @@ def parse_head(data: Any, max_body: int = MAX_REPLY) -> Head:
 def parse(payload: Payload) -> tuple[dict[str, Any], list[Any]]:
     """(message, arrays) of a frame; the arrays are read-only views of its bytes, as far as they are aligned there.
 
-    For those that were not read stands an `Unread` each.
+    For those that were not read stands a `DroppedArray` each.
     """
     view = memoryview(payload.data()).toreadonly()
     message, specs = _parse_header(view[: payload.header])
@@ -685,7 +685,7 @@ def _arrays(specs: list[str], body: memoryview, unread: Collection[int] = ()) ->
     for index, spec in enumerate(specs):
         dtype, shape, layout, nbytes = _described(spec)
         if index in unread:
-            arrays.append(Unread(dtype, shape))
+            arrays.append(DroppedArray(dtype, shape))
             continue
         if start + nbytes > end:
             raise WireError("fewer bytes than the shapes say")

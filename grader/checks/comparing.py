@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from grader.remote.session import StudentError
-from grader.wire import NAMES, FrozenDict, FrozenList, FrozenTuple, Unread
+from grader.wire import NAMES, DroppedArray, FrozenDict, FrozenList, FrozenTuple
 
 
 class CheckFailed(AssertionError):
@@ -170,7 +170,7 @@ def kind_of(value: Any) -> str:
         return "scalar"
     if isinstance(value, np.ndarray):
         return "array" if value.ndim else "scalar"
-    if isinstance(value, Unread):
+    if isinstance(value, DroppedArray):
         return "tensor" if value.is_tensor else "array"
     if is_tensor(value):
         return "tensor" if value.ndim else "scalar"
@@ -216,7 +216,7 @@ def _compare_scalars(actual: Any, expected: Any, name: str, tol: Tolerance) -> P
 
 def _compare_arrays(actual: Any, expected: Any, name: str, tol: Tolerance) -> Problem:
     got, wanted = _dtype_name(actual), _dtype_name(expected)
-    a: Any = actual if isinstance(actual, Unread) else _plain(actual)
+    a: Any = actual if isinstance(actual, DroppedArray) else _plain(actual)
     e = _plain(expected)
     kinds = {"i": "iu", "u": "iu"}.get(e.dtype.kind, e.dtype.kind)
     same = got == wanted or (tol.dtype == "kind" and a.dtype.kind in kinds)

@@ -20,7 +20,7 @@ import numpy as np
 
 from grader.checks import Misconception, Seen
 from grader.checks.comparing import Failure
-from grader.wire import Unread
+from grader.wire import DroppedArray
 from grader.worker.server import ORIGIN
 
 SAME = 1e-6  # relative
@@ -113,7 +113,7 @@ def same(a: Any, b: Any) -> bool:
     """Whether two failing values are one: kind, shape and every value within a relative 1e-6, nan and inf alike."""
     if isinstance(a, str) or isinstance(b, str):
         return type(a) is type(b) and a == b
-    if isinstance(a, Unread) or isinstance(b, Unread):  # what there is of a value that was far too large
+    if isinstance(a, DroppedArray) or isinstance(b, DroppedArray):  # what there is of a value that was far too large
         return all(hasattr(x, "shape") for x in (a, b)) and bool(a.shape == b.shape and a.dtype == b.dtype)
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape or a.dtype.kind != b.dtype.kind or a.dtype.kind not in "biufc":
@@ -130,7 +130,7 @@ def same(a: Any, b: Any) -> bool:
 
 def _transformed(seen: Seen) -> Diagnosis | None:
     """A relation to the right answer that needs no wrong implementation; None where two that differ hold."""
-    if isinstance(seen.actual, (str, Unread)):
+    if isinstance(seen.actual, (str, DroppedArray)):
         return None
     a, e = np.asarray(seen.actual), np.asarray(seen.expected)
     if a.dtype.kind != e.dtype.kind or e.dtype.kind not in "iufc":

@@ -23,7 +23,7 @@ from grader.judge.verdicts import Outcome
 from grader.remote.session import Call, Session, StudentError, describe
 from grader.results import Verdict
 from grader.text import words_of
-from grader.wire import Unread
+from grader.wire import DroppedArray
 
 FORBIDDEN = {  # by the wall that refused it; None: the topic itself does not allow it
     "network": "the network is closed while grading",
@@ -187,14 +187,14 @@ def _compared(seen: Seen) -> str:
     """Like `got float64 (3,), expected float64 (3,), off by 4e+08 times the tolerance`."""
     if isinstance(seen.actual, str) or seen.expected is None:
         return ""
-    actual = seen.actual if isinstance(seen.actual, Unread) else np.asarray(seen.actual)
+    actual = seen.actual if isinstance(seen.actual, DroppedArray) else np.asarray(seen.actual)
     got, wanted = _kind_and_shape(actual), _kind_and_shape(np.asarray(seen.expected))
     shapes = f"got {got}, expected {wanted}" if np.ndim(seen.expected) or got != wanted else ""
     off = f"off by {1 / seen.margin:.2g} times the tolerance" if 0 < seen.margin < 1 else ""
     return ", ".join(part for part in (shapes, off) if part)
 
 
-def _kind_and_shape(value: np.ndarray | Unread) -> str:
+def _kind_and_shape(value: np.ndarray | DroppedArray) -> str:
     return f"{value.dtype} {value.shape}" if value.ndim else str(value.dtype)
 
 

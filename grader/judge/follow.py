@@ -111,7 +111,7 @@ class GivenSession(Session):
         """(name, args, kwargs, generators) of a call; everything in it is the worker's word alone."""
         name = message["given"]
         most = max(MOST * self.measured.largest, ALWAYS)
-        if any(isinstance(array, wire.Unread) or array.nbytes > most for array in arrays):
+        if any(isinstance(array, wire.DroppedArray) or array.nbytes > most for array in arrays):
             raise self._abuse(f"called a function before it with an array of more than {most} bytes")
         try:
             generators = [_generator(state) for state in message["generators"]]

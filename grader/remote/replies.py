@@ -1,6 +1,6 @@
 """What is read of a worker's frames: what is in proportion to what a check expects, and of the rest the description.
 
-An array beyond the allowance is dropped as it arrives. The check still gets its dtype and shape (`wire.Unread`), which
+An array beyond the allowance is dropped as it arrives. The check still gets its dtype and shape (`wire.DroppedArray`), which
 is all that it takes to say that they are wrong; computing with it fails the check.
 """
 

@@ -213,7 +213,7 @@ class Session:
             if session is not self:
                 raise wire.WireError("a handle of another worker")
             return {"h": handle}
-        if isinstance(value, wire.Unread):
+        if isinstance(value, wire.DroppedArray):
             value.refuse()
         if callable(value):
             return {"cb": self.callbacks.number_of(value)}
@@ -393,7 +393,7 @@ def describe(value: Any) -> str:
     """Kind and size of a value in a few words, without its content."""
     if value is None:
         return "None"
-    if isinstance(value, (np.ndarray, wire.Unread)):
+    if isinstance(value, (np.ndarray, wire.DroppedArray)):
         return f"a {value.dtype} array of shape {value.shape}"
     if isinstance(value, (tuple, list)):
         kind = getattr(value, "kind", None) or ("tuple" if isinstance(value, tuple) else "list")

@@ -116,15 +116,15 @@ def test_sizes_that_the_body_does_not_have_are_refused():
 )
 def test_whoever_computes_with_what_was_not_read_has_failed(use: Callable[[Any], Any]):
     """An array that was not read is a dtype and a shape."""
-    unread = wire.Unread(np.dtype(float), (1000, 1000))
+    unread = wire.DroppedArray(np.dtype(float), (1000, 1000))
     with pytest.raises(wire.NotRead, match=re.escape("shape (1000, 1000)")):
         use(unread)
 
 
 def test_a_shape_is_all_that_can_be_the_same():
     """A misconception about the shape is found though no value was read."""
-    unread = wire.Unread(np.dtype(float), (3, 3))
-    assert same(np.zeros((3, 3)), unread) and same(unread, wire.Unread(np.dtype(float), (3, 3)))
+    unread = wire.DroppedArray(np.dtype(float), (3, 3))
+    assert same(np.zeros((3, 3)), unread) and same(unread, wire.DroppedArray(np.dtype(float), (3, 3)))
     assert not same(np.zeros((3, 4)), unread) and not same(np.zeros((3, 3), np.float32), unread)
     assert not same("3 items", unread) and not same(unread, 3.0)
 
