@@ -1,7 +1,7 @@
 """What is read of a worker's frames: what is in proportion to what a check expects, and of the rest the description.
 
-An array beyond the allowance is dropped as it arrives. The check still gets its dtype and shape (`wire.DroppedArray`), which
-is all that it takes to say that they are wrong; computing with it fails the check.
+An array beyond the allowance is dropped as it arrives. The check still gets its dtype and shape
+(`wire.DroppedArray`), which is all that it takes to say that they are wrong; computing with it fails the check.
 """
 
 from __future__ import annotations
