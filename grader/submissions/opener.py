@@ -13,14 +13,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from grader.environment import clean_environment
 from grader.submissions.sifting import Sifted
 
+REPAIRS = 3  # of one request
 SECONDS = 20.0  # for one request
 STUDENT_SECONDS = 60.0  # for all of one student
 STUDENT_BYTES = 256 << 20  # that are read of one student, unpacked
@@ -28,13 +30,18 @@ MAX_LINE, MAX_REPLY = 256 << 20, 512 << 20
 MAX_ENTRIES = 500_000  # of one archive
 DOWN = "could not be read: the process that read it ran out of time or memory"
 UNSIFTED = "the cells could not be taken apart; they are graded as they are"
+T = TypeVar("T")
 _ENTRIES: TypeAdapter[list[tuple[str, int, str]]] = TypeAdapter(list[tuple[str, int, str]])
 _TEXTS: TypeAdapter[list[str]] = TypeAdapter(list[str])
 _NOTEBOOK: TypeAdapter[tuple[list[str], list[tuple[int, int]]]] = TypeAdapter(tuple[list[str], list[tuple[int, int]]])
 
 
 class Down(ValueError):
-    """The process that was asked is gone, or has said what no such process says."""
+    """The process that was asked is gone, or has said what no such process says; `used_up`: it had used up its own."""
+
+    def __init__(self, words: str, used_up: bool = False) -> None:
+        super().__init__(words)
+        self.used_up = used_up
 
 
 @dataclass
@@ -119,16 +126,24 @@ class Opener:
     # --- the process
 
     def ask(self, head: dict[str, Any], body: bytes = b"", file: BinaryIO | None = None) -> tuple[Any, bytes]:
-        """(value, bytes) of the answer; raises `ValueError` with its words, or where the process went down."""
+        """(value, bytes) of the answer; raises `ValueError` with its words, or `Down` where the process went down.
+
+        One that ended before its time is asked again: that may have been somebody else's doing.
+        """
+        if head["do"] in ("member", "close"):  # those need what the process had open
+            return self._ask(head, body, file)
+        return _repaired(lambda: self._ask(head, body, file))
+
+    def _ask(self, head: dict[str, Any], body: bytes, file: BinaryIO | None) -> tuple[Any, bytes]:
         process = self.process = self.process or self._start()
-        timer = threading.Timer(max(0.0, min(SECONDS, self.budget.seconds)), process.kill)
-        began = time.monotonic()
+        limit, began = max(0.0, min(SECONDS, self.budget.seconds)), time.monotonic()
+        timer = threading.Timer(limit, process.kill)
         timer.start()
         try:
             answer, data = self._talk(process, head, body, file)
         except (OSError, EOFError, ValueError, RecursionError):
             self.close()
-            raise Down(DOWN) from None
+            raise Down(DOWN, used_up=time.monotonic() - began >= limit) from None
         finally:
             timer.cancel()
             self.budget.seconds -= time.monotonic() - began
@@ -183,18 +198,31 @@ class OpenArchive:
     def read(self, number: int, cap: int) -> bytes:
         """At most `cap` + 1 bytes of an entry; raises `OSError`."""
         try:
-            if self.opener.process is None or self.generation != self.opener.generation:
-                self._opened()  # the process that had it open was taken down by something else
-            head = {"do": "member", "archive": self.number, "number": number, "cap": cap}
-            _, data = self.opener.ask(head, file=self.file)
+            return _repaired(lambda: self._member(number, cap))
         except ValueError as error:
             raise OSError(str(error)) from None
-        return data[: cap + 1]
+
+    def _member(self, number: int, cap: int) -> bytes:
+        if self.opener.process is None or self.generation != self.opener.generation:
+            self._opened()  # the process that had it open was taken down by something else
+        head = {"do": "member", "archive": self.number, "number": number, "cap": cap}
+        return self.opener.ask(head, file=self.file)[1][: cap + 1]
 
     def close(self) -> None:
         """Let the process forget it."""
         if self.opener.process is not None and self.generation == self.opener.generation:
             self.opener.ask({"do": "close", "archive": self.number})
+
+
+def _repaired(ask: Callable[[], T]) -> T:
+    """What is asked for, from a new process where one went down before its time; raises `Down`."""
+    for _ in range(REPAIRS):
+        try:
+            return ask()
+        except Down as down:
+            if down.used_up:
+                raise
+    return ask()
 
 
 def _send(pipe: Any, head: dict[str, Any], body: bytes) -> None:
