@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 ATTACKS = ROOT / "tests" / "attacks"
 SECRET = "XQ7-kelp-harbour-19"
 NEEDED = ("optimizers", "backprop", "attention")
-LIMITS = {"cpu_seconds": 1.0, "import_seconds": 3.0, "memory_mb": 400, "output_kb": 64}
+LIMITS = {"cpu_seconds": 1.0, "import_seconds": 3.0, "memory_mb": 400, "output_kb": 64, "topic_seconds": 60}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ from grader.results import TopicResult, Verdict
 GOOD = (TOY / "solutions" / "toy.py").read_text()
 SPAN = 4.0  # seconds that the topic has here
 SLEEPS = GOOD + "\nimport time\ntime.sleep(0.5)\ndef double(x):\n    time.sleep(1.5)\n    return x\n"
-ENDS_ITSELF = GOOD + "\nimport os, time\ntime.sleep(0.5)\ndef double(x):\n    time.sleep(1.0)\n    os.kill(os.getpid(), 9)\n"
+ENDS_ITSELF = (
+    GOOD + "\nimport os, time\ntime.sleep(0.5)\ndef double(x):\n    time.sleep(1.0)\n    os.kill(os.getpid(), 9)\n"
+)
 ENDS_AT_IMPORT = "import os, time\ntime.sleep(1.5)\nos.kill(os.getpid(), 9)\n"
 
 

@@ -239,6 +239,9 @@ def test_docs_tell_the_defaults():
 
 def test_a_topic_has_a_budget_of_time(toy_copy):
     """Its own, or the course's."""
-    text = HEAD + "limits: {topic_seconds: 60}\ntopics:\n  - {name: toy}\n  - {name: second, limits: {topic_seconds: 90}}\n"
+    text = (
+        HEAD
+        + "limits: {topic_seconds: 60}\ntopics:\n  - {name: toy}\n  - {name: second, limits: {topic_seconds: 90}}\n"
+    )
     (toy_copy / "course.yml").write_text(text)
     assert [t.limits.topic_seconds for t in load_course(toy_copy / "course.yml").topics] == [60.0, 90.0]

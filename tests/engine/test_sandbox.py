@@ -476,6 +476,26 @@ def test_limits_cannot_be_raised_again() -> None:
     assert confined(attempt).said.startswith("ValueError")
 
 
+BY_TIMER = """
+import ctypes
+event, timer = (ctypes.c_int * 16)(0, 0, 9, 0), ctypes.c_void_p()
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.timer_create(0, event, ctypes.byref(timer)): raise OSError(ctypes.get_errno(), "refused")
+"""
+
+
+@LINUX_ONLY
+@pytest.mark.usefixtures("strong")
+def test_a_sigkill_can_only_come_from_outside() -> None:
+    """Sent to itself it ends the worker by SIGSYS; by a timer or a lowered limit of CPU time it does not come at all."""
+    kill = "os.kill(os.getpid(), 9)"
+    thread = RAW + f"call({kernel.NUMBERS['tgkill']}, os.getpid(), os.getpid(), 9)"
+    assert [os.WTERMSIG(confined(attempt).status) for attempt in (kill, thread)] == [signal.SIGSYS] * 2
+    assert confined("import resource as r; r.setrlimit(r.RLIMIT_CPU, (1, 1))").said.split()[0] in ("PermissionError", "ValueError")
+    assert confined(BY_TIMER).said.startswith("PermissionError")
+    assert confined("import resource as r; r.getrlimit(r.RLIMIT_CPU)").done
+
+
 # ---- the filter --------------------------------------------------------------------------------------------
 
 OWN = 4242  # stands for the worker's number
