@@ -270,6 +270,9 @@ def test_sections_and_weeks(find, tmp_path):
     assert "in section1" in found.submissions[0].notes
     assert any("ann (2),ann" in row.why for row in found.unread)
 
+    days = {"Mon 10h/ann/toy.py": WORK, "Mon 10h/bob/toy.py": STUB, "Tue/cyd/toy.py": WORK}
+    assert graded(find(lay(tmp_path / "d", days))) == {"ann": "work", "bob": "stub", "cyd": "work"}
+
     found = find(lay(tmp_path / "b", {"week1/toy.py": WORK, "week2/second.py": SECOND}))
     assert [(s.student, sorted(s.files)) for s in found.submissions] == [("b", ["second", "toy"])]
 

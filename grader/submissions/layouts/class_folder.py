@@ -63,14 +63,18 @@ class ClassFolder(Layout):
 
     def _holds_students(self, folder: str, part: Tree, parts: dict[str, Tree]) -> bool:
         """Whether a folder is a section, a week or an assignment with students below it."""
-        inner = part.parts()
-        holding = [folder for folder, p in inner.items() if has_direct_work(p, self.reader)]
-        students = [folder for folder in holding if not is_students_own(folder, self.reader)]
-        if has_direct_work(part, self.reader) or not students:
+        if has_direct_work(part, self.reader) or not self._students_in(part):
             return False
         if _SECTION.match(folder) or is_assignment(folder, self.reader):
             return True
-        return len(students) > 1 and len(parts) > 1 and not any(has_direct_work(p, self.reader) for p in parts.values())
+        if len(parts) < 2 or any(has_direct_work(p, self.reader) for p in parts.values()):
+            return False
+        return any(self._students_in(other) > 1 for other in parts.values())
+
+    def _students_in(self, part: Tree) -> int:
+        """How many folders in it look like a student's."""
+        inner = part.parts().items()
+        return sum(has_direct_work(p, self.reader) and not is_students_own(name, self.reader) for name, p in inner)
 
     def _is_report(self, tree: Tree, folder: str, part: Tree) -> bool:
         """Reports of an earlier run, which are nobody's work."""
