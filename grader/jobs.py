@@ -98,6 +98,7 @@ class Done:
 
     job: int
     output: str = ""  # what the submission printed
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

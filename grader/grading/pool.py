@@ -109,6 +109,8 @@ class Lane:
             if isinstance(answer, jobs.Checked):
                 checks.append(answer.check)
                 margins |= {answer.check.id: answer.margin} if answer.margin is not None else {}
+            elif isinstance(answer, jobs.Done):
+                job = replace(job, notes=(*job.notes, *answer.notes))
             elif isinstance(answer, jobs.Broken):
                 return self._fault(job, f"its checks could not be collected: {answer.problem}")
             elif isinstance(answer, jobs.Faulty):

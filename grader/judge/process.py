@@ -63,7 +63,8 @@ class Judge:
         run = TopicRun(self.explainer, self.bench.course.topic(job.topic), job.source, job.plan, beat)
         for told in run.run(items):
             yield jobs.Checked(job.number, told.result, told.margin) if told else jobs.Held(job.number)
-        yield jobs.Done(job.number, run.output)
+        notes = [f"{words}; what uses it is forbidden" for words in run.refused]
+        yield jobs.Done(job.number, run.output, tuple(words_of(note) for note in notes))
 
     def serve(self, reader: IO[str], writer: IO[str]) -> None:
         """Answer jobs until the reader ends."""

@@ -74,6 +74,7 @@ class TopicRun:
         self.load_failure: Outcome | None = None
         self.lines = Source(source)
         self.output = ""
+        self.refused: list[str] = []  # imports that the topic does not allow
         self.allowance = Allowance()  # of the check that was run last
 
     def run(self, items: Iterable[pytest.Item]) -> Iterator[Told | None]:
@@ -217,7 +218,8 @@ class TopicRun:
         self.session = made(self.worker) if made else self._own_session(self.worker)
         self.checks_run = 0
         try:
-            self.session.load(**load_fields(self.topic, self.source, self.plan.wrong if self.plan else None))
+            fields = load_fields(self.topic, self.source, self.plan.wrong if self.plan else None)
+            self.refused = self.session.load(**fields)
         except (StudentError, WorkerDied) as error:
             return replace(self.budget.judged(outcome_of(error)), loading=True)
         finally:

@@ -96,11 +96,15 @@ class Session:
 
     # what a worker is asked; all of it raises what `request` does
 
-    def load(self, files: dict[str, str], main: str, imports: list[str], banned: list[str], **more: Any) -> None:
-        """Load a submission: the texts of its files by name, of which `main`.py is the one that is graded."""
+    def load(self, files: dict[str, str], main: str, imports: list[str], banned: list[str], **more: Any) -> list[str]:
+        """Load a submission: the texts of its files by name, of which `main`.py is the one that is graded.
+
+        Returns sentences about imports that the topic does not allow, for which the submission got a stand-in.
+        """
         self.lines = len(files[f"{main}.py"].splitlines()) + 1  # an error can name no line beyond them
         sent = {name: text.encode("utf-8", "surrogatepass") for name, text in files.items()}  # bytes may be large
-        self.request("load", (sent,), main=main, imports=imports, banned=banned, **more)
+        refused = self.request("load", (sent,), main=main, imports=imports, banned=banned, **more).value
+        return [str(words)[:300] for words in refused[:20]] if isinstance(refused, (list, tuple)) else []
 
     def call(
         self,

@@ -29,6 +29,7 @@ import numpy as np
 
 from grader import wire
 from grader.worker import substitute
+from grader.worker.imports import Forbidden, ImportGuard, guard_import_module
 
 ORIGIN = "<submission>/"
 MAX_ERROR_TEXT = 2000
@@ -48,14 +49,6 @@ OPERATORS: dict[str, Callable[..., Any]] = {
 } | {"len": len, "float": float, "int": int}
 
 
-class Forbidden(Exception):
-    """Something this topic does not allow; its text says what and why."""
-
-
-class ForbiddenImport(Forbidden, ImportError):
-    """An import this topic does not allow; still an ImportError, so that `try: import ...` goes on without it."""
-
-
 class MissingName(AttributeError):
     """A name the exercise asks for that the submission does not have."""
 
@@ -63,8 +56,13 @@ class MissingName(AttributeError):
 # --- loading ---------------------------------------------------------------------------------------------------------
 
 
-def load_module(files: dict[str, str], main: str, imports: list[str], banned: list[str]) -> types.ModuleType:
-    """Execute the submission's source under its topic's name; nothing is read from disk."""
+def load_module(
+    files: dict[str, str], main: str, imports: list[str], banned: list[str], is_process: bool
+) -> tuple[types.ModuleType, list[str]]:
+    """Execute the submission's source under its topic's name; nothing is read from disk.
+
+    Returns the module, and sentences about imports for which a stand-in was bound.
+    """
     for name in banned:
         _ban(name)
     filename = ORIGIN + main + ".py"
@@ -72,10 +70,13 @@ def load_module(files: dict[str, str], main: str, imports: list[str], banned: li
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)  # for the student's own logging
     module = types.ModuleType(main)
     module.__file__ = filename
-    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _guarded_import(main, imports)}
+    guard = ImportGuard(main, source, filename, imports)
+    if is_process:
+        guard_import_module(guard, filename)
+    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": guard}
     sys.modules[main] = module  # dataclasses and typing look their module up here
     exec(compile(source, filename, "exec", dont_inherit=True), module.__dict__)
-    return module
+    return module, guard.refused
 
 
 def seed_globals(seed: int) -> None:
@@ -85,27 +86,6 @@ def seed_globals(seed: int) -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.default_generator.manual_seed(seed)
-
-
-def _guarded_import(main: str, imports: list[str]) -> Callable[..., Any]:
-    """`__import__` for the submission's own frames: the standard library and what the topic lists.
-
-    Advice in plain words rather than a wall: what must not be read is also out of reach of the worker.
-    """
-    allowed = {*imports, main, *sys.stdlib_module_names}
-
-    def guarded(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
-        top = name.partition(".")[0]
-        if level:
-            raise ForbiddenImport(f"{main}.py is graded alone: put what it needs from your other files into it")
-        if top not in allowed:
-            listed = ", ".join(imports) or "nothing"
-            raise ForbiddenImport(
-                f"'{top}' may not be imported in this topic (allowed: the standard library, {listed})", name=top
-            )
-        return builtins.__import__(name, globals, locals, fromlist, level)
-
-    return guarded
 
 
 def _ban(name: str) -> None:
@@ -398,10 +378,11 @@ def load(server: Server, message: Message, arrays: Arrays) -> Answered:
     seed_globals(0)
     if server.is_process:
         sys.argv[:] = sys.orig_argv[:] = [f"{message['main']}.py"]
-    server.module = load_module(texts, message["main"], message["imports"], message["banned"])
+    loaded = load_module(texts, message["main"], message["imports"], message["banned"], server.is_process)
+    server.module, refused = loaded
     if "wrong" in message:  # for a candidate of the audit
         server.put_in(*substitute.wrong_unit(texts[substitute.FILE], message["wrong"], ORIGIN + substitute.FILE))
-    return None, {}
+    return refused, {}
 
 
 def call(server: Server, message: Message, arrays: Arrays) -> Answered:

@@ -36,7 +36,7 @@ ROOMS = {  # what lies in each of them
     "submissions.layouts": "base attempts student class_folder canvas moodle gradescope blackboard brightspace"
     " nbgrader_course forge",
     "reports": "summary to_csv to_json to_unread",
-    "worker": "server substitute pipes zygote spawned preload",
+    "worker": "server imports substitute pipes zygote spawned preload",
     "worker.walls": "sandbox seccomp landlock seatbelt kernel syscalls",
     "course": "model file plain_yaml times stubs units",
 }

@@ -7,6 +7,8 @@ import json
 import pytest
 from toys import check_named, verdicts
 
+from grader.results import Verdict
+
 DOUBLE = ["test_double_small", "test_double_marker", "test_double_refuses_nothing"]
 OTHERS = ["test_apply_calls_back", "test_noise_moves_the_generator", "test_counter_counts"]
 
@@ -77,7 +79,7 @@ def test_other_errors_than_asked_for_are_wrong(grade_source, reference_source):
         ("while True: pass", "timeout"),
         ("a = [bytes(1 << 24) for _ in range(1000)]; return x", "memory"),  # untouched pages cost no CPU time
         ("return np.ones((1 << 31,))", "memory"),
-        ("import torch", "forbidden"),
+        ("import torch; torch.ones(3)", "forbidden"),
         ("import os; os.write(4, b'x' * 100); return x", "violation"),
         ("import os; os.close(4); return x", "crash"),
         ("import os, time; os.close(4); time.sleep(60)", "violation"),
@@ -104,7 +106,7 @@ def test_sleeping_runs_into_the_wall_clock(grade_source, reference_source):
     ("source", "verdict"),
     [
         ("def double(:\n", "error"),
-        ("import no_such_module\n", "forbidden"),
+        ("import no_such_module\nno_such_module.x\n", "forbidden"),
         ("1 / 0\n", "error"),
         ("raise SystemExit(0)\n", "error"),
         ("import os\nos._exit(0)\n", "crash"),
@@ -125,9 +127,59 @@ def test_syntax_error_names_its_line(grade_source):
     assert "line 2: def double(:" in message
 
 
-def test_guarded_import_lets_the_rest_run(grade_source, reference_source):
-    """`try: import ... except ImportError` goes on without what is not allowed."""
-    expect(grade_source("try:\n    import scipy\nexcept ImportError:\n    scipy = None\n" + reference_source))
+@pytest.mark.parametrize(
+    "guarded",
+    [
+        "try:\n    import scipy\nexcept ImportError:\n    scipy = None",
+        "try:\n    import scipy.linalg as la\nexcept ModuleNotFoundError:\n    la = None",
+        "try:\n    from scipy import (\n        linalg,\n    )\nexcept (OSError, ImportError):\n    pass",
+        "try:\n    import scipy\nexcept:\n    pass",
+        "import contextlib\nwith contextlib.suppress(ImportError):\n    import scipy",
+        "def get():\n    try:\n        import scipy\n    except Exception:\n        return None\nassert get() is None",
+    ],
+)
+def test_guarded_import_lets_the_rest_run(grade_source, reference_source, guarded):
+    """An import that a `try` catches fails, so that its fallback works."""
+    expect(grade_source(f"{guarded}\n{reference_source}\nassert 'scipy' not in globals() or scipy is None\n"))
+
+
+@pytest.mark.parametrize(
+    ("line", "use"),
+    [
+        ("import scipy", "scipy.linalg"),
+        ("import scipy.linalg as la", "la.norm(x)"),
+        ("import scipy.linalg", "scipy.linalg.norm(x)"),
+        ("from scipy import linalg", "linalg.norm(x)"),
+        ("from scipy.linalg import norm", "norm(x)"),
+        ("from scipy.linalg import norm as n, inv", "x @ inv"),
+        ("from .helpers import twice", "twice(x)"),
+        ("import helpers", "bool(helpers)"),
+        ("import matplotlib.pyplot as plt", "[*plt]"),
+        ("from scipy import linalg", "x + linalg"),
+        ("from scipy import linalg", "isinstance(x, linalg)"),
+        ("from scipy import *", "__import__('scipy')"),
+        ("import scipy", "__import__('importlib').import_module('scipy')"),
+    ],
+)
+def test_a_refused_import_costs_what_uses_it(grade_source, reference_source, line, use):
+    """It is noted once; whatever uses it is forbidden, in a plain sentence with its line, and all else counts."""
+    wrong = f"\n_d = double\ndef double(x):\n    {use}\n    return _d(x)\n"
+    unused, used = grade_source(f"{line}\n{reference_source}"), grade_source(f"{line}\n{reference_source}{wrong}")
+
+    expect(unused)
+    assert len(unused.notes) == 1 and unused.notes[0].endswith("; what uses it is forbidden")
+    lost = [c for c in used.checks if c.verdict is not Verdict.PASS]
+    assert {(c.function, c.verdict) for c in lost} == {("double", Verdict.FORBIDDEN)}
+    told = [c.message for c in lost if c.visibility == "public"]
+    assert all("may not be imported" in words or "is graded alone" in words for words in told)
+    assert all(use in c.message for c in lost)
+
+
+def test_what_would_run_at_import_is_told_with_its_line(grade_source, reference_source):
+    """A base class or a decorator that is refused keeps the file from loading, and says where."""
+    for line in ("class Net(nn.Module): pass", "@nn\ndef f(): pass", "class Net(nn): pass"):
+        message = grade_source(f"from scipy import nn\n{line}\n{reference_source}").checks[0].message
+        assert "'scipy' may not be imported in this topic" in message and "line 2" in message
 
 
 def test_noise_costs_nothing(grade_source, reference_source):
