@@ -217,6 +217,7 @@ def _one_of(group: list[Submission], found: Found) -> Submission:
         times=times,
         members=tuple(dict.fromkeys(m for s in group for m in s.members)),
         flagged=any(s.flagged for s in group),
+        joined=tuple(dict.fromkeys(origin for s in group for origin in s.origins)),
         notes=tuple(dict.fromkeys(map(printable, notes))),
     )
 

@@ -277,6 +277,47 @@ def test_sections_and_weeks(find, tmp_path):
     assert [(s.student, sorted(s.files)) for s in found.submissions] == [("ann", ["second", "toy"]), ("bob", ["toy"])]
 
 
+def test_a_class_in_a_zip_in_a_folder(find, tmp_path):
+    """The archive of a class is a class, wherever it lies; that of a student is the student's, whatever is in it."""
+    inner = {"J\u00fcrgen/toy.py": WORK, "Zo\u00eb/toy.py": STUB}
+    found = find(lay(tmp_path / "a", {"class.zip": packed(inner)}))
+    assert graded(found) == {"J\u00fcrgen": "work", "Zo\u00eb": "stub"}
+
+    found = find(lay(tmp_path / "b", {"Monday.zip": packed(inner | {"x/toy.py": WORK}), "section 2.zip": packed(inner)}))
+    assert set(graded(found)) == {"J\u00fcrgen", "J\u00fcrgen (2)", "Zo\u00eb", "Zo\u00eb (2)", "x"}
+
+    others = {"bob/toy.py": WORK, "cyd.zip": packed({"toy.py": WORK})}
+    for evil in ({"bob/toy.py": STUB, "cyd/toy.py": STUB}, {"bob_1_2_toy.py": STUB, "cyd_3_4_toy.py": STUB}):
+        found = find(lay(tmp_path / "c", {"class.zip": packed(evil), **others}))
+        assert set(graded(found)) == {"bob", "cyd", "class"}
+        assert (graded(found)["bob"], graded(found)["cyd"]) == ("work", "work")
+
+
+def test_weeks_of_zips(find, tmp_path):
+    """Folders of weeks that hold a zip or a folder a student are a class, and its students' rows are joined."""
+    files = {f"week1/{name}.zip": packed({"toy.py": WORK}) for name in ("ann", "bob", "cyd")}
+    files |= {f"week2/{name}.zip": packed({"second.py": SECOND}) for name in ("ann", "bob", "dee")}
+    found = find(lay(tmp_path / "term", files))
+
+    assert {s.student: len(s.files) for s in found.submissions} == {"ann": 2, "bob": 2, "cyd": 1, "dee": 1}
+
+
+def test_several_paths_are_several_students(find, tmp_path):
+    """`grade ann bob`: what lies in folders or one archive is the student's of the path; alone it may be a class."""
+    ann = lay(tmp_path / "ann", {"Archiv.zip": packed({"toy.py": WORK})})
+    bob = lay(tmp_path / "bob", {"deep/er/toy.py": WORK, "old/toy.py": STUB})
+
+    assert graded(find(ann, bob)) == {"ann": "work", "bob": "work"}
+
+
+def test_unread_names_students_as_the_report_does(find, tmp_path):
+    """Whoever is joined or named by an LMS is listed under the name of the row."""
+    one = zipped(tmp_path / "1.zip", {"Jo Doe_1_assignsubmission_file/toy.ipynb": "{"})
+    two = zipped(tmp_path / "2.zip", {"Jo Doe_7_assignsubmission_file/second.py": SECOND})
+
+    assert [row.student for row in find(one, two).unread] == ["Jo Doe"]
+
+
 def test_two_files_of_one_folder_are_one_student(find, tmp_path):
     """`grade submit/a.py submit/b.py` is one student."""
     root = lay(tmp_path / "ann", {"toy.py": WORK, "second.py": SECOND})

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 from grader.submissions import naming
 from grader.submissions.layouts.base import Fit, Layout
-from grader.submissions.layouts.student import has_direct_work, has_work, is_assignment, is_students_own
+from grader.submissions.layouts.student import has_direct_work, has_work, is_assignment, is_students_own, people_in
 from grader.submissions.model import Submission
+from grader.submissions.reading import Reader
 from grader.submissions.trees import Tree
 
 _SECTION = re.compile(
@@ -63,10 +65,8 @@ class ClassFolder(Layout):
 
     def _holds_students(self, folder: str, part: Tree, parts: dict[str, Tree]) -> bool:
         """Whether a folder is a section, a week or an assignment with students below it."""
-        inner = part.parts()
-        holding = [folder for folder, p in inner.items() if has_direct_work(p, self.reader)]
-        students = [folder for folder in holding if not is_students_own(folder, self.reader)]
-        if has_direct_work(part, self.reader) or not students:
+        students = people_in(part, self.reader)
+        if not students:
             return False
         if _SECTION.match(folder) or is_assignment(folder, self.reader):
             return True
@@ -78,3 +78,20 @@ class ClassFolder(Layout):
         if found:
             self.reader.warn(f"{tree.where}/{folder}: reports of an earlier run; no student")
         return found
+
+
+def is_class(tree: Tree, name: str, reader: Reader, alone: bool) -> bool:
+    """Whether what lies in an archive are the folders or archives of several students, and no student's own.
+
+    One that bears no section's or assignment's name is so only where three of its folders hold one topic, or two of an
+    archive that lies there alone: a student may keep a copy.
+    """
+    if reader.is_students(tree):
+        return False
+    students = [p for f, p in tree.parts().items() if has_direct_work(p, reader) and not is_students_own(f, reader)]
+    packed = [p for p in tree.top if naming.is_archive(p.name) and not is_students_own(p.name.split(".")[0], reader)]
+    if len(students) + len(packed) < 2:
+        return False
+    topics = Counter(t for part in students for t in {reader.topic_of(p) for p in part.files} - {None})
+    said = _SECTION.match(name) is not None or is_students_own(name, reader)
+    return said or max(topics.values(), default=0) >= (2 if alone else 3)
