@@ -394,6 +394,15 @@ def test_blackboard_takes_the_newest_attempt_and_its_date(find, toy, tmp_path):
     assert found.submissions[2].submitted == datetime(2026, 11, 21, 9, tzinfo=zone)
 
 
+def test_blackboards_own_text_tells_the_user(find, tmp_path):
+    """Users who share a beginning, and a lone one with an underscore, are called what Blackboard calls them."""
+    for people in (["uni_ann", "uni_bob"], ["ann_b"]):
+        files = {f"HW_1_{u}_attempt_2026-11-20-10-15-30_toy.py": WORK for u in people}
+        files |= {f"HW_1_{u}_attempt_2026-11-20-10-15-30.txt": f"Name: J Doe ({u})\nAssignment: HW_1\n" for u in people}
+
+        assert set(graded(find(lay(tmp_path / people[0], files)))) == set(people)
+
+
 def test_brightspace_takes_the_newest_attempt_and_its_date(find, tmp_path):
     """Folders with a number, a name and a date, or flat files of such names."""
     files = {
@@ -558,6 +567,16 @@ def test_of_one_topic_in_two_downloads_the_newer_counts(find, tmp_path):
 
     assert _kind(doe) == "work"
     assert any("toy is there twice" in note for note in doe.notes)
+
+
+def test_week_10_comes_after_week_2(find, tmp_path):
+    """Where no time tells which is the newer, people's counting does, and the row is listed."""
+    files = {f"{week}/ann/toy.py": STUB for week in ("week1", "week2")} | {"week10/ann/toy.py": WORK}
+    found = find(lay(tmp_path / "term", files | {"week1/bob/toy.py": WORK, "week2/bob/toy.py": WORK}))
+
+    assert graded(found) == {"ann": "work", "bob": "work"}
+    assert {row.student for row in found.unread} == {"ann"}
+    assert "no time tells which is the newer" in words(found)
 
 
 def test_a_single_student_keeps_the_folder(find, tmp_path):
