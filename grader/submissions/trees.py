@@ -23,7 +23,10 @@ MAX_TOP = 100_000  # entries of the folder that is graded
 MAX_ENTRIES = 10_000  # of one student
 MAX_FIRST = 40 * MAX_ENTRIES  # of one folder at the top, which may be a class packed in a folder
 MAX_DEPTH = 12  # folders within folders
-IGNORED = {"__pycache__", ".ipynb_checkpoints", "__MACOSX", ".git", ".venv", ".DS_Store", "Thumbs.db"}
+IGNORED = {
+    "__pycache__", ".ipynb_checkpoints", "__MACOSX", ".git", ".venv", "venv", "site-packages", "node_modules", ".idea",
+    ".DS_Store", "Thumbs.db", "desktop.ini",
+}  # fmt: skip
 TOO_MANY = f"holds more than {MAX_ENTRIES} files; not all were looked at"
 Warn = Callable[[str], None]
 

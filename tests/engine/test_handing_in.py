@@ -302,6 +302,35 @@ def test_weeks_of_zips(find, tmp_path):
     assert {s.student: len(s.files) for s in found.submissions} == {"ann": 2, "bob": 2, "cyd": 1, "dee": 1}
 
 
+@pytest.mark.parametrize("tail", [".zip", ""])
+def test_names_of_people_and_topics(find, tmp_path, tail):
+    """`ann_toy.zip`, `bob_toy.zip` are two students'; `toy_mine`, `second_mine` and `toy_old` are one's."""
+    files = {f"{name}{tail}": WORK if "bob" not in name else STUB for name in ("ann_toy", "toy-bob", "Cy Toy (1)")}
+    several = {n: packed({"toy.py": t}) for n, t in files.items()} if tail else {f"{n}/toy.py": t for n, t in files.items()}
+    found = find(lay(tmp_path / "a", several))
+    assert graded(found) == {"ann_toy": "work", "toy-bob": "stub", "Cy Toy (1)": "work"}
+
+    mine = {"toy_mine/toy.py": WORK, "toy_old/toy.py": STUB, "second mine/second.py": SECOND}
+    found = find(lay(tmp_path / "ann", mine))
+    assert (only(found).student, graded(found)) == ("ann", {"ann": "work"})
+
+
+def test_what_teams_and_drives_pack(find, tmp_path):
+    """Versions below assignments below people; what is not handed in yet is set aside; libraries are nobody's work."""
+    files = {f"Submitted files/{n}/HW 3/Version {v}/toy.py": WORK if v == 2 else STUB for n in "ab" for v in (1, 2)}
+    found = find(lay(tmp_path / "teams", files | {"Working files/a/HW 3/toy.py": STUB}))
+    assert graded(found) == {"a": "work", "b": "work"}
+    assert [row.what for row in found.unread] == ["Working files"]
+
+    libraries = {"a/env/lib/site-packages/second.py": "x = 1", "a/node_modules/x/toy.py": STUB, "a/venv/toy.py": STUB}
+    found = find(lay(tmp_path / "class", libraries | {"a/toy.py": WORK, "b/toy.py": WORK}))
+    assert [sorted(s.files) for s in found.submissions] == [["toy"], ["toy"]]
+
+    zips = {f"{n}.zip": packed({f"{n}/toy.py": WORK}) for n in ("Ann", "J\u00fcrgen", "Cy")}
+    found = find(lay(tmp_path / "zips", {"all.zip": packed(zips)}))
+    assert set(graded(found)) == {"Ann", "J\u00fcrgen", "Cy"}
+
+
 def test_several_paths_are_several_students(find, tmp_path):
     """`grade ann bob`: what lies in folders or one archive is the student's of the path; alone it may be a class."""
     ann = lay(tmp_path / "ann", {"Archiv.zip": packed({"toy.py": WORK})})
@@ -346,6 +375,7 @@ def test_canvas_names_are_read_from_the_right(find, tmp_path):
     assert found.evidence == [f"Canvas: {len(CANVAS)} of {len(CANVAS)} names fit"]
     assert graded(found) == dict(CANVAS.values())
     assert "Canvas marks this submission as late" in words(found)
+    assert "earlier tries were passed over: leeann_10031_900030_toy.py" in words(found)
 
 
 def test_an_lms_alone_says_who_and_when(find, tmp_path):

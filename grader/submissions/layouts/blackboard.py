@@ -54,7 +54,8 @@ class Blackboard(Layout):
 
     def _submission(self, tree: Tree, user: str, files: Files, time: datetime) -> Submission:
         submission = self.reader.of_lms(files.tree(tree, f"{tree.where}/{user}"), user)
-        return replace(submission, submitted=self.reader.in_course_zone(time), key=f"blackboard:{user}")
+        when, notes = self.reader.in_course_zone(time), submission.notes + files.notes
+        return replace(submission, notes=notes, submitted=when, key=f"blackboard:{user}")
 
 
 def _title(heads: list[str], users: dict[str, str]) -> str:

@@ -16,7 +16,7 @@ from grader.submissions.trees import Tree
 
 _SECTION = re.compile(
     r"^(section|sect?|tutorial|tut|tutorium|class|course|kurs|group|grp|gruppe|lab ?group|seminar|cohort|recitation|"
-    r"übungsgruppe|stream|block)[ _.-]*\w{0,12}$",
+    r"übungsgruppe|stream|block)[ _.-]*\w{0,12}$|^(submitted files|submitted|submissions|abgaben)$",
     re.I,
 )
 _REPORTS = ("results.json", "scores.csv", "unread.csv")
@@ -41,6 +41,8 @@ class ClassFolder(Layout):
 
     def _read(self, tree: Tree, above: str) -> list[Submission]:
         parts = {f: p for f, p in tree.parts().items() if f[0] != "." and not self._is_report(tree, f, p)}
+        if "Submitted files" in parts and parts.pop("Working files", None) is not None:
+            self.set_aside(tree, [PurePosixPath("Working files")], "not handed in yet, as Teams packs it")
         archives = [p for p in tree.top if naming.is_archive(p.name)]
         self.set_aside(tree, [p for p in tree.top if p not in archives], "in no student's folder")
         submissions: list[Submission] = []
@@ -70,7 +72,9 @@ class ClassFolder(Layout):
             return False
         if _SECTION.match(folder) or is_assignment(folder, self.reader):
             return True
-        return len(students) > 1 and len(parts) > 1 and not any(has_direct_work(p, self.reader) for p in parts.values())
+        if len(students) < 2 or len(parts) < 2 or any(has_direct_work(p, self.reader) for p in parts.values()):
+            return False
+        return any(_most_of_a_topic(people_in(p, self.reader), p, self.reader) > 1 for p in parts.values())
 
     def _is_report(self, tree: Tree, folder: str, part: Tree) -> bool:
         """Reports of an earlier run, which are nobody's work."""
@@ -86,12 +90,16 @@ def is_class(tree: Tree, name: str, reader: Reader, alone: bool) -> bool:
     One that bears no section's or assignment's name is so only where three of its folders hold one topic, or two of an
     archive that lies there alone: a student may keep a copy.
     """
-    if reader.is_students(tree):
+    people = people_in(tree, reader)
+    if len(people) < 2:
         return False
-    students = [p for f, p in tree.parts().items() if has_direct_work(p, reader) and not is_students_own(f, reader)]
-    packed = [p for p in tree.top if naming.is_archive(p.name) and not is_students_own(p.name.split(".")[0], reader)]
-    if len(students) + len(packed) < 2:
-        return False
-    topics = Counter(t for part in students for t in {reader.topic_of(p) for p in part.files} - {None})
     said = _SECTION.match(name) is not None or is_students_own(name, reader)
-    return said or max(topics.values(), default=0) >= (2 if alone else 3)
+    packed = sum(naming.is_archive(person) for person in people)
+    return said or (alone and packed > 1) or _most_of_a_topic(people, tree, reader) >= (2 if alone else 3)
+
+
+def _most_of_a_topic(people: list[str], tree: Tree, reader: Reader) -> int:
+    """The number of the folders that hold the topic that most of them hold."""
+    parts = tree.parts()
+    topics = [{reader.topic_of(path) for path in parts[person].files} - {None} for person in people if person in parts]
+    return max(Counter(topic for each in topics for topic in each).values(), default=0)
