@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -25,6 +25,7 @@ from grader.judge.feedback import Source, advice_for, inputs_of, message_for, st
 from grader.judge.follow import Followed
 from grader.judge.loading import load_fields
 from grader.judge.redaction import redacted
+from grader.judge.renamed import did_you_mean
 from grader.judge.verdicts import Outcome, outcome_of, released
 from grader.remote.connection import EngineFault
 from grader.remote.inmemory import in_memory_session
@@ -173,7 +174,18 @@ class Explainer:
         topic, function, visibility = facts.topic_of(item), facts.function_of(item), facts.visibility_of(item)
         hints = self._hints(item) if outcome.verdict.followed and not given and not outcome.loading else ()
         feedback, unit = self.course.policy.feedback, self._unit(topic, function)
+        if renamed := self._renamed(outcome, visibility, unit, topic, source):
+            return renamed
         return message_for(outcome, visibility, function, topic, source, feedback, hints, unit)
+
+    def _renamed(self, outcome: Outcome, visibility: str, unit: Sequence[str], topic: str, source: Source) -> str:
+        """What may be meant by a name that is missing; of a hidden check only the judged unit's own names are told."""
+        error = outcome.error
+        if not isinstance(error, StudentError) or not error.is_a("MissingName") or outcome.loading:
+            return ""
+        known = {name for u in self.bench.units(topic) for name in u.names}
+        said = [] if visibility == "hidden" else [n for n in re.findall(r"'(\w+)'", error.text[:200]) if n in known]
+        return did_you_mean(source.text, [*said, *unit], known)
 
     def _unit(self, topic: str, function: str) -> tuple[str, ...]:
         """The names that are judged together with a function, itself first."""

@@ -106,6 +106,8 @@ def _topic(topic: TopicResult, paint: Paint, verbose: bool) -> Iterator[str]:
     if missing and not verbose:
         names = dict.fromkeys(c.function for c in missing)
         yield f"  {paint('missing', 'yellow')}  {len(missing)} checks of what is not written yet: {', '.join(names)}"
+        asked = dict.fromkeys(c.message for c in missing if "did you mean" in c.message)
+        yield from (f"           {line}" for line in map(printable, asked))
 
 
 def _capstone(capstone: CapstoneResult, paint: Paint) -> Iterator[str]:

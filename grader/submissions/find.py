@@ -7,11 +7,12 @@ on the way.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO
 
 from grader.course import Course
@@ -19,9 +20,18 @@ from grader.errors import NothingToGrade, UsageError
 from grader.submissions import naming
 from grader.submissions.identity import Download, People, settle
 from grader.submissions.layouts import LAYOUTS, Fit, Layout
+from grader.submissions.layouts.class_folder import is_class
+from grader.submissions.layouts.gradescope import has_metadata
+from grader.submissions.layouts.student import has_work, is_assignment, may_be_one_student
 from grader.submissions.model import Found, Submission
 from grader.submissions.reading import Reader, shown_name
-from grader.submissions.trees import Tree, archive_tree, folder_tree, read_regular
+from grader.submissions.trees import Tree, Warn, archive_tree, folder_tree, open_regular, read_regular
+from grader.text import name_of, printable
+
+MAX_DOWNLOADS = 30  # archives of one folder that may be downloads; of a class's there are as many as students
+MAX_NESTED = 2  # downloads within downloads
+MAX_DOWNLOAD = 256 << 20  # bytes of one that lies in an archive
+DISTINCT = ("gradescope", "canvas", "moodle", "blackboard", "brightspace")  # layouts by names that no student gives
 
 # --- finding submissions ---------------------------------------------------------------------------------------------
 
@@ -45,7 +55,7 @@ def find_submissions(
     """Every submission under the paths, by student; raises `UsageError` or `NothingToGrade`."""
     given = [paths] if isinstance(paths, (Path, str)) else paths
     places = [Path(path) for path in given]
-    finder = _Finder(course, replace(asked or Asked(), layout=layout) if layout else asked or Asked())
+    finder = _Finder(course, replace(asked or Asked(), layout=layout) if layout else asked or Asked(), len(places) > 1)
     try:
         for path in places:
             finder.find(path)
@@ -53,6 +63,7 @@ def find_submissions(
         finder.close()
     found = finder.found
     found.submissions = settle(finder.downloads, finder.asked.people, found)
+    found.name_rows()
     _tell_words(course, found)
     if not found.submissions:
         where = ", ".join(map(str, places))
@@ -73,13 +84,14 @@ def _tell_words(course: Course, found: Found) -> None:
 
 
 class _Finder:
-    """Reads paths by their layout into downloads, one for each path."""
+    """Reads paths by their layout into downloads, one for each path; of `many` each may be one student's."""
 
-    def __init__(self, course: Course, asked: Asked) -> None:
+    def __init__(self, course: Course, asked: Asked, many: bool) -> None:
         self.course, self.asked, self.found = course, asked, Found()
         self.reader = Reader(course, self.found, asked.topics, asked.encoding)
         self.layouts = {kind.name: kind(self.reader) for kind in LAYOUTS}
         self.downloads: list[Download] = []
+        self.many = many
         self.files: dict[Path, Submission] = {}
         self.open: list[BinaryIO] = []
 
@@ -132,16 +144,33 @@ class _Finder:
         at = list(self.files).index(folder)
         [d for d in self.downloads if d.layout == "file"][at].submissions[:] = [self.files[folder]]
 
-    def _tree(self, tree: Tree, name: str, packed: bool) -> None:
+    def _tree(self, tree: Tree, name: str, packed: bool, depth: int = 0) -> None:
         if self.asked.layout != "student":
             tree = self._unwrapped(tree, packed)
         layout, fit = self._layout_of(tree)
+        if layout.name in ("class", "student") and not self.asked.layout and depth < MAX_NESTED:
+            inner = self._downloads_in(tree)
+            for entry, download in inner.items():
+                self._tree(download, _stem(PurePosixPath(entry)), packed=True, depth=depth + 1)
+            if inner:
+                tree = tree.without(set(inner))
+                layout = self.layouts["class"]
+                fit = layout.fit(tree)
+                if not fit.fits:
+                    layout.set_aside(tree, tree.top, "beside downloads, in no student's folder")
+                    return
+        given_alone = self.many and not packed and depth == 0
         if self.asked.layout:
             layout = self.layouts[self.asked.layout]
+        elif layout.name == "class" and given_alone and may_be_one_student(tree, name, self.reader):
+            layout = self.layouts["student"]
         elif layout.name != "student":
             self.found.evidence.append(_evidence(layout, fit))
         self.found.layouts.append(layout.name)
-        self.downloads.append(Download(layout.name, layout.read(tree, name)))
+        submissions = layout.read(tree, name)
+        if layout.name == "class" and is_assignment(name, self.reader):
+            submissions = [s if s.key else replace(s, key=f"folder:{s.student}") for s in submissions]
+        self.downloads.append(Download(layout.name, [_in_one_spelling(s) for s in submissions]))
 
     def _layout_of(self, tree: Tree) -> tuple[Layout, Fit]:
         """The first layout that most entries fit, and how many do; the last one fits every tree."""
@@ -156,15 +185,73 @@ class _Finder:
         parts = tree.parts()
         if len(parts) != 1 or tree.top or self.reader.is_students(tree):
             return tree
+        if self._layout_of(tree)[0].name in ("moodle", "brightspace"):
+            return tree  # of a class in which one has handed in
         inner = self._unwrapped(next(iter(parts.values())), packed)
         if self.reader.is_students(inner):
             return inner if packed else tree
         students = sum(self.reader.is_students(part) for part in inner.parts().values())
         return inner if students > 1 or self._layout_of(inner)[0].name not in ("class", "student") else tree
 
+    # --- downloads that lie in the folder
 
-def _stem(path: Path) -> str:
+    def _downloads_in(self, tree: Tree) -> dict[str, Tree]:
+        """A term's zips, or the archive of a class, by their names; none unless most of what lies there are such.
+
+        So nobody's own archive makes rows for others.
+        """
+        archives = [p for p in tree.top if naming.is_archive(p.name)]
+        parts = {f: part for f, part in tree.parts().items() if has_work(part, self.reader)}
+        found = {f: part for f, part in parts.items() if self._is_lms(part, is_assignment(f, self.reader))}
+        alone = len(parts) + len(archives) == 1
+        said: list[str] = []
+        for path in archives if len(archives) <= MAX_DOWNLOADS else []:
+            inner = self._unwrapped_archive(tree, path, said.append)
+            if inner is not None and self._is_download(inner, _stem(path), alone):
+                found[path.name] = inner
+        if 2 * len(found) <= len(parts) + len(archives) or self.reader.is_students(tree):
+            return {}
+        self.found.warnings += map(printable, said)
+        return found
+
+    def _is_download(self, tree: Tree, name: str, alone: bool) -> bool:
+        told = alone or is_assignment(name, self.reader)
+        return self._is_lms(tree, told) or is_class(tree, name, self.reader, alone)
+
+    def _is_lms(self, tree: Tree, told: bool) -> bool:
+        """Whether names say so that no student gives: a tree that may be a student's own is never taken for one.
+
+        Repositories and assignments are what a student may have, too, unless it is `told` that they are of several.
+        """
+        inner = self._unwrapped(tree, packed=True)
+        layout, _ = self._layout_of(inner)
+        if layout.name == "gradescope":
+            return has_metadata(inner)
+        return layout.name in DISTINCT or (told and layout.name in ("nbgrader", "forge"))
+
+    def _unwrapped_archive(self, tree: Tree, path: PurePosixPath, warn: Warn) -> Tree | None:
+        """What lies in an archive, or None where it cannot be opened."""
+        try:
+            if tree.disk is not None:
+                file: BinaryIO = open_regular(tree.disk / path)
+                self.open.append(file)
+            else:
+                data = tree.read(path, MAX_DOWNLOAD)
+                file = io.BytesIO(data if len(data) <= MAX_DOWNLOAD else b"")
+            self.reader.opener.renew()
+            archive = self.reader.opener.archive(file, path.name, self.asked.encoding)
+        except (OSError, ValueError):
+            return None
+        return self._unwrapped(archive_tree(archive, f"{tree.where}/{path}", warn), packed=True)
+
+
+def _stem(path: PurePath) -> str:
     return path.name.split(".")[0] if ".tar." in path.name.lower() else path.stem
+
+
+def _in_one_spelling(submission: Submission) -> Submission:
+    """Ids and names that join rows: macOS takes letters apart that others put together."""
+    return replace(submission, key=name_of(submission.key), full_name=name_of(submission.full_name))
 
 
 def _evidence(layout: Layout, fit: Fit) -> str:

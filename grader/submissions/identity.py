@@ -7,6 +7,7 @@ the instructor says (`--people`), or by a full name that nobody else bears. All 
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from grader.errors import UsageError
 from grader.submissions.model import Found, Submission, SubmittedFile
 from grader.text import name_of, printable
 
+_Handed = tuple[SubmittedFile, Submission]  # a file, and what it was handed in with
 MAX_PEOPLE = 4 << 20  # bytes of a file of names
 
 
@@ -199,15 +201,17 @@ def _one_of(group: list[Submission], found: Found) -> Submission:
     if len(group) == 1:
         return first
     by_name = first.key.startswith("name:")
-    chosen: dict[str, tuple[SubmittedFile, Submission]] = {}
+    chosen: dict[str, _Handed] = {}
     notes = [note for s in group for note in s.notes]
-    for submission in sorted(group, key=lambda s: s.origin):
+    for submission in sorted(group, key=lambda s: _in_order(s.origin)):
         for topic, file in submission.files.items():
-            if topic in chosen:
-                both = f"{chosen[topic][1].origin} and {submission.origin}"
-                notes.append(f"{topic} is there twice: {both}; the newer counts")
-            if topic not in chosen or _is_newer((file, submission), chosen[topic], topic):
+            if topic not in chosen:
                 chosen[topic] = file, submission
+                continue
+            old = chosen[topic]
+            if _is_newer((file, submission), old, topic):
+                chosen[topic] = file, submission
+            notes.append(_twice(topic, old, (file, submission), chosen[topic], found))
     times = {t: time for t, (_, s) in chosen.items() if (time := s.submitted_for(t)) is not None}
     return replace(
         first,
@@ -217,11 +221,27 @@ def _one_of(group: list[Submission], found: Found) -> Submission:
         times=times,
         members=tuple(dict.fromkeys(m for s in group for m in s.members)),
         flagged=any(s.flagged for s in group),
+        joined=tuple(dict.fromkeys(origin for s in group for origin in s.origins)),
         notes=tuple(dict.fromkeys(map(printable, notes))),
     )
 
 
-def _is_newer(new: tuple[SubmittedFile, Submission], old: tuple[SubmittedFile, Submission], topic: str) -> bool:
+def _in_order(origin: str) -> list[tuple[int, str]]:
+    """As people count: week 10 comes after week 2."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,18})", origin)]
+
+
+def _twice(topic: str, old: _Handed, new: _Handed, chosen: _Handed, found: Found) -> str:
+    """A note that a topic is there twice; where nothing tells which of two is the newer, somebody should look."""
+    both = f"{topic} is there twice: {old[1].origin} and {new[1].origin}"
+    told = all(s.submitted_for(topic) for _, s in (old, new)) or None in (old[0].source, new[0].source)
+    if not told and old[0].digest != new[0].digest:
+        why = f"{both}; no time tells which is the newer, and the one from {chosen[1].origin} counts"
+        found.look_at(chosen[1].student, topic, why, chosen[1].origin)
+    return f"{both}; the one from {chosen[1].origin} counts"
+
+
+def _is_newer(new: _Handed, old: _Handed, topic: str) -> bool:
     """Readable before not; then by the times that are known; then what was given later."""
     readable = [file.source is not None for file, _ in (new, old)]
     if readable[0] != readable[1]:

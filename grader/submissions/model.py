@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from grader.results import Unread
@@ -41,6 +41,12 @@ class Submission:
     full_name: str = ""
     claimed: str = ""
     flagged: bool = False
+    joined: tuple[str, ...] = ()  # where all of it was found, where it was joined from several
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Everywhere that it was found."""
+        return self.joined or (self.origin,)
 
     def submitted_for(self, topic: str) -> datetime | None:
         """When this topic was handed in, if anything tells."""
@@ -55,14 +61,29 @@ class Found:
     layouts: list[str] = field(default_factory=list)
     evidence: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    unread: list[Unread] = field(default_factory=list)
+    looked_at: list[tuple[str, Unread]] = field(default_factory=list)  # (origin, what `unread.csv` lists)
     words: int = 0  # times that are students' own words and do not count
 
     def warn(self, text: str) -> None:
         self.warnings.append(printable(text))
 
-    def look_at(self, student: str, what: str, why: str) -> None:
-        """Add to what `unread.csv` lists."""
+    def look_at(self, student: str, what: str, why: str, origin: str = "") -> None:
+        """Add to what `unread.csv` lists; `origin` says where the student's files lie, as `Submission.origin` does."""
         row = Unread(printable(student), printable(what), printable(why))
-        if row not in self.unread:
-            self.unread.append(row)
+        if (origin, row) not in self.looked_at:
+            self.looked_at.append((origin, row))
+
+    def name_rows(self) -> None:
+        """Put what is listed under the names that the students have in the report."""
+        owners: dict[str, list[str]] = {}
+        for submission in self.submissions:
+            for origin in submission.origins:
+                owners.setdefault(origin, []).append(submission.student)
+        named = ((at, row, owners.get(at, [row.student])) for at, row in self.looked_at)
+        rows = [(at, replace(row, student=name)) for at, row, names in named for name in names]
+        self.looked_at = list(dict.fromkeys(rows))
+
+    @property
+    def unread(self) -> list[Unread]:
+        """What `unread.csv` lists."""
+        return list(dict.fromkeys(row for _, row in self.looked_at))

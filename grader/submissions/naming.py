@@ -17,6 +17,14 @@ _NOTEBOOK = re.compile(r"\.ipynb(\.txt|\.json)?$", re.I)
 _MODULE = re.compile(r"\.(py|pyw|py3)(\.txt|\.py)?$", re.I)
 _LOOSE = re.compile(r"\.txt$", re.I)
 _HANDED_OUT = re.compile(r"^(test|tests|check|checks|hint|hints|capstone|capstones|example|examples|stub|stubs)$")
+_ADDED = frozenset(  # what people add to a topic's name, beside their own
+    (
+        "hw homework week wk assignment task lab ex exercise sheet part final copy my solution solutions "
+        "submission submit attempt try version new mine work the project kopie von of for fixed corrected "
+        "updated latest done main master abgabe blatt notebook code py ipynb zip and late topic old backup "
+        "backups draft drafts bak"
+    ).split()
+)
 _LAST = ("old", "backup", "backups", "draft", "drafts", "bak")
 _TOP_NAME = re.compile(r"^(?:async\s+)?(?:def|class)\s+(\w+)|^(\w+)\s*(?::[^=\n]*)?=[^=]", re.M)
 
@@ -50,6 +58,12 @@ class TopicNames:
         """The longest topic whose name stands in a text between separators."""
         words = words_of_name(text)
         return next((t for t, wanted in self.words.items() if wanted and _stands_in(wanted, words)), None)
+
+    def signed(self, text: str) -> bool:
+        """Whether words stand beside a topic's that say nothing of tries or tasks: somebody's name."""
+        topic = self.within(text)
+        rest = [w for w in words_of_name(text) if w not in self.words.get(topic or "", ()) and w not in _ADDED]
+        return any(len(word) > 1 and word != "".join(self.words.get(topic or "", ())) for word in rest)
 
 
 def _stands_in(wanted: list[str], words: list[str]) -> bool:

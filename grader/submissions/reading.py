@@ -80,7 +80,7 @@ class Reader:
         self.opener.renew()
         gathering = Gathering(self.opener, self.encoding, self.warn)
         gathering.add(tree)
-        selection = Selection(self.course, self.files, self.names, self.found, shown_name(name))
+        selection = Selection(self.course, self.files, self.names, self.found, shown_name(name), tree.where)
         selection.choose(gathering.items)
         selection.block(gathering.closed, self.blockable)
         selection.list_left()

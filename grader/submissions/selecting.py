@@ -23,6 +23,7 @@ class Selection:
     names: naming.TopicNames
     found: Found
     student: str
+    origin: str  # where the student's files lie
     files: dict[str, SubmittedFile] = field(default_factory=dict)
     left: list[Item] = field(default_factory=list)
 
@@ -92,20 +93,23 @@ class Selection:
     def _tie(self, topic: str, tied: list[Item]) -> SubmittedFile:
         names = some([i.path for i in tied])
         words = f"could not be chosen: {names} may all be {topic}; keep one of them, or name it {topic}.py"
-        self.found.look_at(self.student, names, f"which of them is {topic} cannot be told")
+        self._look_at(names, f"which of them is {topic} cannot be told")
         return SubmittedFile(f"{topic}.py", None, None, f"{topic}.py {words}")
+
+    def _look_at(self, what: str, why: str) -> None:
+        self.found.look_at(self.student, what, why, self.origin)
 
     def _unreadable(self, broken: list[Item]) -> SubmittedFile | None:
         """What cannot be read, or None where the policy takes it for nothing."""
         if not broken or broken[0].file is None:
             return None
-        self.found.look_at(self.student, str(broken[0].path), broken[0].file.problem)
+        self._look_at(str(broken[0].path), broken[0].file.problem)
         return None if self.course.policy.unreadable == "zero" else broken[0].file
 
     def block(self, closed: list[tuple[str, str]], topics: list[str]) -> None:
         """What could not be looked into may hold any of the topics that was not found."""
         for path, reason in closed:
-            self.found.look_at(self.student, path, reason)
+            self._look_at(path, reason)
         if not closed or self.course.policy.unreadable == "zero":
             return
         path, reason = closed[0]
@@ -118,9 +122,9 @@ class Selection:
         work = self._looks_like_work()
         for item, topic in work:
             why = f"looks like {topic}, by the names that it defines, and is not graded"
-            self.found.look_at(self.student, str(item.path), why)
+            self._look_at(str(item.path), why)
         if not self.files and self.left and not work:
-            self.found.look_at(self.student, some([i.path for i in self.left]), "no file is a topic's")
+            self._look_at(some([i.path for i in self.left]), "no file is a topic's")
 
     def _looks_like_work(self) -> list[tuple[Item, str]]:
         missing = [t.name for t in self.course.topics if t.name not in self.files]

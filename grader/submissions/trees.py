@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from grader.errors import UsageError
 from grader.submissions.opener import OpenArchive
@@ -22,7 +23,10 @@ MAX_TOP = 100_000  # entries of the folder that is graded
 MAX_ENTRIES = 10_000  # of one student
 MAX_FIRST = 40 * MAX_ENTRIES  # of one folder at the top, which may be a class packed in a folder
 MAX_DEPTH = 12  # folders within folders
-IGNORED = {"__pycache__", ".ipynb_checkpoints", "__MACOSX", ".git", ".venv", ".DS_Store", "Thumbs.db"}
+IGNORED = {
+    "__pycache__", ".ipynb_checkpoints", "__MACOSX", ".git", ".venv", "venv", "site-packages", "node_modules", ".idea",
+    ".DS_Store", "Thumbs.db", "desktop.ini",
+}  # fmt: skip
 TOO_MANY = f"holds more than {MAX_ENTRIES} files; not all were looked at"
 Warn = Callable[[str], None]
 
@@ -38,7 +42,7 @@ class Tree:
 
     `odd` holds what lies there and is no file, with the reason; `cut` the folders that were not looked at whole, too;
     `traces` those at the top of which version control lies; `attempts` the number of the try that a file belongs to,
-    where an LMS tells.
+    where an LMS tells; `disk` is the folder that this is, where it is one.
     """
 
     where: str
@@ -49,6 +53,7 @@ class Tree:
     cut: dict[PurePosixPath, str] = field(default_factory=dict)
     traces: set[PurePosixPath] = field(default_factory=set)
     attempts: dict[PurePosixPath, int] = field(default_factory=dict)
+    disk: Path | None = None
 
     @property
     def top(self) -> list[PurePosixPath]:
@@ -57,7 +62,10 @@ class Tree:
     def parts(self) -> dict[str, Tree]:
         """The tree below each of the folders at the top, by name, in order."""
         names = {p.parts[0] for p in self.folders} | {p.parts[0] for p in (*self.files, *self.odd) if len(p.parts) > 1}
-        parts = {name: Tree(f"{self.where}/{name}", self._reader(name)) for name in sorted(names)}
+        parts = {
+            name: Tree(f"{self.where}/{name}", self._reader(name), disk=self.disk / name if self.disk else None)
+            for name in sorted(names)
+        }
         for path in self.files:
             if len(path.parts) > 1:
                 parts[path.parts[0]].files.append(_below(path))
@@ -81,6 +89,15 @@ class Tree:
     def part_of(self, files: dict[PurePosixPath, PurePosixPath], where: str) -> Tree:
         """A tree of some files under other names: name there -> path here."""
         return Tree(where, lambda path, cap: self.read(files[path], cap), sorted(files))
+
+    def without(self, names: set[str]) -> Tree:
+        """The same without some of the entries at the top."""
+        tree = Tree(self.where, self.read, [p for p in self.files if p.parts[0] not in names], disk=self.disk)
+        tree.folders = {p for p in self.folders if p.parts[0] not in names}
+        tree.traces = {p for p in self.traces if not p.parts or p.parts[0] not in names}
+        for whole, part in ((self.odd, tree.odd), (self.cut, tree.cut)):
+            part.update({p: reason for p, reason in whole.items() if not p.parts or p.parts[0] not in names})
+        return tree
 
 
 def _below(path: PurePosixPath) -> PurePosixPath:
@@ -114,7 +131,7 @@ class _Budget:
 
 def folder_tree(root: Path, warn: Warn) -> Tree:
     """A folder on disk, level by level; links are not followed and special files are not opened."""
-    tree = Tree(str(root), lambda path, cap: read_regular(root / path, cap))
+    tree = Tree(str(root), lambda path, cap: read_regular(root / path, cap), disk=root)
     budget = _Budget(tree)
     level = [PurePosixPath()]
     while level:
@@ -170,12 +187,18 @@ def _tell_cut(tree: Tree, warn: Warn) -> None:
 
 def read_regular(path: Path, cap: int) -> bytes:
     """At most `cap` + 1 bytes of a regular file that is no link; raises `OSError`."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    fd = os.open(path, flags)
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError("not a regular file")
+    with open_regular(path) as file:
         return file.read(cap + 1)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A regular file that is no link, to be read; raises `OSError`."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    file = os.fdopen(os.open(path, flags), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError("not a regular file")
+    return file
 
 
 # --- archives --------------------------------------------------------------------------------------------------------

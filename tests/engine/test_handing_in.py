@@ -280,6 +280,76 @@ def test_sections_and_weeks(find, tmp_path):
     assert [(s.student, sorted(s.files)) for s in found.submissions] == [("ann", ["second", "toy"]), ("bob", ["toy"])]
 
 
+def test_a_class_in_a_zip_in_a_folder(find, tmp_path):
+    """The archive of a class is a class, wherever it lies; that of a student is the student's, whatever is in it."""
+    inner = {"J\u00fcrgen/toy.py": WORK, "Zo\u00eb/toy.py": STUB}
+    found = find(lay(tmp_path / "a", {"class.zip": packed(inner)}))
+    assert graded(found) == {"J\u00fcrgen": "work", "Zo\u00eb": "stub"}
+
+    found = find(lay(tmp_path / "b", {"Monday.zip": packed(inner | {"x/toy.py": WORK}), "section 2.zip": packed(inner)}))
+    assert set(graded(found)) == {"J\u00fcrgen", "J\u00fcrgen (2)", "Zo\u00eb", "Zo\u00eb (2)", "x"}
+
+    others = {"bob/toy.py": WORK, "cyd.zip": packed({"toy.py": WORK})}
+    for evil in ({"bob/toy.py": STUB, "cyd/toy.py": STUB}, {"bob_1_2_toy.py": STUB, "cyd_3_4_toy.py": STUB}):
+        found = find(lay(tmp_path / "c", {"class.zip": packed(evil), **others}))
+        assert set(graded(found)) == {"bob", "cyd", "class"}
+        assert (graded(found)["bob"], graded(found)["cyd"]) == ("work", "work")
+
+
+def test_weeks_of_zips(find, tmp_path):
+    """Folders of weeks that hold a zip or a folder a student are a class, and its students' rows are joined."""
+    files = {f"week1/{name}.zip": packed({"toy.py": WORK}) for name in ("ann", "bob", "cyd")}
+    files |= {f"week2/{name}.zip": packed({"second.py": SECOND}) for name in ("ann", "bob", "dee")}
+    found = find(lay(tmp_path / "term", files))
+
+    assert {s.student: len(s.files) for s in found.submissions} == {"ann": 2, "bob": 2, "cyd": 1, "dee": 1}
+
+
+@pytest.mark.parametrize("tail", [".zip", ""])
+def test_names_of_people_and_topics(find, tmp_path, tail):
+    """`ann_toy.zip`, `bob_toy.zip` are two students'; `toy_mine`, `second_mine` and `toy_old` are one's."""
+    files = {f"{name}{tail}": WORK if "bob" not in name else STUB for name in ("ann_toy", "toy-bob", "Cy Toy (1)")}
+    several = {n: packed({"toy.py": t}) for n, t in files.items()} if tail else {f"{n}/toy.py": t for n, t in files.items()}
+    found = find(lay(tmp_path / "a", several))
+    assert graded(found) == {"ann_toy": "work", "toy-bob": "stub", "Cy Toy (1)": "work"}
+
+    mine = {"toy_mine/toy.py": WORK, "toy_old/toy.py": STUB, "second mine/second.py": SECOND}
+    found = find(lay(tmp_path / "ann", mine))
+    assert (only(found).student, graded(found)) == ("ann", {"ann": "work"})
+
+
+def test_what_teams_and_drives_pack(find, tmp_path):
+    """Versions below assignments below people; what is not handed in yet is set aside; libraries are nobody's work."""
+    files = {f"Submitted files/{n}/HW 3/Version {v}/toy.py": WORK if v == 2 else STUB for n in "ab" for v in (1, 2)}
+    found = find(lay(tmp_path / "teams", files | {"Working files/a/HW 3/toy.py": STUB}))
+    assert graded(found) == {"a": "work", "b": "work"}
+    assert [row.what for row in found.unread] == ["Working files"]
+
+    libraries = {"a/env/lib/site-packages/second.py": "x = 1", "a/node_modules/x/toy.py": STUB, "a/venv/toy.py": STUB}
+    found = find(lay(tmp_path / "class", libraries | {"a/toy.py": WORK, "b/toy.py": WORK}))
+    assert [sorted(s.files) for s in found.submissions] == [["toy"], ["toy"]]
+
+    zips = {f"{n}.zip": packed({f"{n}/toy.py": WORK}) for n in ("Ann", "J\u00fcrgen", "Cy")}
+    found = find(lay(tmp_path / "zips", {"all.zip": packed(zips)}))
+    assert set(graded(found)) == {"Ann", "J\u00fcrgen", "Cy"}
+
+
+def test_several_paths_are_several_students(find, tmp_path):
+    """`grade ann bob`: what lies in folders or one archive is the student's of the path; alone it may be a class."""
+    ann = lay(tmp_path / "ann", {"Archiv.zip": packed({"toy.py": WORK})})
+    bob = lay(tmp_path / "bob", {"deep/er/toy.py": WORK, "old/toy.py": STUB})
+
+    assert graded(find(ann, bob)) == {"ann": "work", "bob": "work"}
+
+
+def test_unread_names_students_as_the_report_does(find, tmp_path):
+    """Whoever is joined or named by an LMS is listed under the name of the row."""
+    one = zipped(tmp_path / "1.zip", {"Jo Doe_1_assignsubmission_file/toy.ipynb": "{"})
+    two = zipped(tmp_path / "2.zip", {"Jo Doe_7_assignsubmission_file/second.py": SECOND})
+
+    assert [row.student for row in find(one, two).unread] == ["Jo Doe"]
+
+
 def test_two_files_of_one_folder_are_one_student(find, tmp_path):
     """`grade submit/a.py submit/b.py` is one student."""
     root = lay(tmp_path / "ann", {"toy.py": WORK, "second.py": SECOND})
@@ -308,6 +378,7 @@ def test_canvas_names_are_read_from_the_right(find, tmp_path):
     assert found.evidence == [f"Canvas: {len(CANVAS)} of {len(CANVAS)} names fit"]
     assert graded(found) == dict(CANVAS.values())
     assert "Canvas marks this submission as late" in words(found)
+    assert "earlier tries were passed over: leeann_10031_900030_toy.py" in words(found)
 
 
 def test_an_lms_alone_says_who_and_when(find, tmp_path):
@@ -354,6 +425,15 @@ def test_blackboard_takes_the_newest_attempt_and_its_date(find, toy, tmp_path):
 
     assert (found.layouts, graded(found)) == (["blackboard"], {"ann_b": "work", "cyd": "nothing", "jdoe": "work"})
     assert found.submissions[2].submitted == datetime(2026, 11, 21, 9, tzinfo=zone)
+
+
+def test_blackboards_own_text_tells_the_user(find, tmp_path):
+    """Users who share a beginning, and a lone one with an underscore, are called what Blackboard calls them."""
+    for people in (["uni_ann", "uni_bob"], ["ann_b"]):
+        files = {f"HW_1_{u}_attempt_2026-11-20-10-15-30_toy.py": WORK for u in people}
+        files |= {f"HW_1_{u}_attempt_2026-11-20-10-15-30.txt": f"Name: J Doe ({u})\nAssignment: HW_1\n" for u in people}
+
+        assert set(graded(find(lay(tmp_path / people[0], files)))) == set(people)
 
 
 def test_brightspace_takes_the_newest_attempt_and_its_date(find, tmp_path):
@@ -520,6 +600,16 @@ def test_of_one_topic_in_two_downloads_the_newer_counts(find, tmp_path):
 
     assert _kind(doe) == "work"
     assert any("toy is there twice" in note for note in doe.notes)
+
+
+def test_week_10_comes_after_week_2(find, tmp_path):
+    """Where no time tells which is the newer, people's counting does, and the row is listed."""
+    files = {f"{week}/ann/toy.py": STUB for week in ("week1", "week2")} | {"week10/ann/toy.py": WORK}
+    found = find(lay(tmp_path / "term", files | {"week1/bob/toy.py": WORK, "week2/bob/toy.py": WORK}))
+
+    assert graded(found) == {"ann": "work", "bob": "work"}
+    assert {row.student for row in found.unread} == {"ann"}
+    assert "no time tells which is the newer" in words(found)
 
 
 def test_a_single_student_keeps_the_folder(find, tmp_path):

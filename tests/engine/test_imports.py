@@ -26,7 +26,7 @@ ROOMS = {  # what lies in each of them
     "cli": "main run audit capstone doctor nbgrader terminal",
     "audit": "topic rules kills candidates comparisons equivalents mutants slips",
     "judge": "process topic bench explain expected follow answerer budget transcripts verdicts diagnosis feedback redaction"
-    " plugin items loading training",
+    " renamed plugin items loading training",
     "notebooks": "build gradebook autograded late groups showing client desk bundle",
     "checks": "marking comparing calling helpers autograd inputs",
     "grading": "grade pool engine scoring capstone",

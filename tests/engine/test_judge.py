@@ -7,6 +7,7 @@ import json
 import pytest
 from toys import check_named, verdicts
 
+from grader.judge.renamed import did_you_mean
 from grader.results import Verdict
 
 DOUBLE = ["test_double_small", "test_double_marker", "test_double_refuses_nothing"]
@@ -313,3 +314,26 @@ def test_a_check_file_that_does_not_import_is_a_grader_fault(toy_copy):
 
     assert [["grader_fault"], ["grader_fault"]] == [list(verdicts(r.topics[0]).values()) for r in results.values()]
     assert "no_such_thing" in results["a"].faults[0].message
+
+
+@pytest.mark.parametrize("name", ["Double", "DOUBLE", "doubel", "doubles", "duble"])
+def test_a_renamed_function_is_asked_about(grade_source, reference_source, name):
+    """What is missing but for its case or one slip is said, with its line, by public and hidden checks alike."""
+    source = reference_source.replace("def double", f"def {name}")
+    line = next(n for n, text in enumerate(source.splitlines(), 1) if f"def {name}" in text)
+    result = grade_source(source)
+
+    for check in ("test_double_small", "test_double_marker"):
+        assert "missing" == check_named(result, check).verdict
+        assert f"there is no double here; did you mean {name} (line {line})?" == check_named(result, check).message
+
+
+def test_another_name_is_not_asked_about(grade_source, reference_source):
+    """What is two slips away, or asked for itself, is nobody's other name."""
+    result = grade_source(reference_source.replace("def double", "def doubled_up"))
+
+    assert "did you mean" not in check_named(result, "test_double_marker").message
+    assert not did_you_mean("def adamw(): pass\n", ["adam"], {"adam", "adamw"})
+    assert not did_you_mean("def f(): pass\n", ["g"], {"g"})
+    asked = did_you_mean("x = 1\n# def SGD(w):\n", ["sgd"], {"sgd"})
+    assert asked == "there is no sgd here; did you mean SGD (line 2)?"

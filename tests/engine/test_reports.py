@@ -491,6 +491,14 @@ def test_missing_is_folded_to_a_count():
     assert "missing  half: Title of half." in summary.render(report(begun), plain, verbose=True)
 
 
+def test_a_renamed_function_is_asked_about_in_the_summary():
+    """What is folded to a count still says that a name was nearly right, once."""
+    words = "there is no half here; did you mean Half (line 3)?"
+    text = summary.render(report(student("ann", topic(*[check("missing", name="half", message=words)] * 2))), plain)
+
+    assert text.count(words) == 1
+
+
 def test_a_fault_of_the_grader_is_not_the_students_next_step():
     """What is wrong in the file comes first; a fault alone is for whoever runs the course."""
     both = student("eve", topic(check("grader_fault", name="half"), check("wrong")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from grader.submissions.selecting import some
 from grader.submissions.trees import Tree
 
 
@@ -18,11 +19,20 @@ class Files:
     newest: dict[PurePosixPath, tuple[int, PurePosixPath]] = field(default_factory=dict)
     odd: dict[PurePosixPath, str] = field(default_factory=dict)
     cut: dict[PurePosixPath, str] = field(default_factory=dict)
+    passed: list[PurePosixPath] = field(default_factory=list)  # earlier tries of files that are there again
 
     def add(self, name: PurePosixPath, attempt: int, path: PurePosixPath) -> None:
         """Of several tries of one file the last counts."""
-        if name not in self.newest or attempt > self.newest[name][0]:
+        known = self.newest.get(name)
+        if known is not None:
+            self.passed.append(known[1] if attempt > known[0] else path)
+        if known is None or attempt > known[0]:
             self.newest[name] = attempt, path
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was passed over."""
+        return (f"earlier tries were passed over: {some(sorted(self.passed))}",) if self.passed else ()
 
     def add_folder(self, folder: str, part: Tree, attempt: int = 0, below: str = "") -> None:
         """All files of a folder, as if they lay `below` a folder of the student's."""

@@ -31,7 +31,8 @@ class Blackboard(Layout):
         found = {path: match for path in tree.top if (match := _NAME.match(path.name))}
         self.set_aside(tree, [p for p in tree.top if p not in found], "not named as Blackboard names files")
         self.set_aside(tree, [PurePosixPath(p) for p in tree.parts()], "a folder, which Blackboard does not make")
-        title = _title([match["head"] for match in found.values()])
+        said = {match["head"]: self._user(tree, path) for path, match in found.items() if match["about"]}
+        title = _title([match["head"] for match in found.values()], said)
         files: dict[str, Files] = {}
         times: dict[str, datetime] = {}
         for path, match in found.items():
@@ -42,12 +43,30 @@ class Blackboard(Layout):
                 files[user].add(PurePosixPath(match["file"]), int(time.timestamp()), path)
         return [self._submission(tree, user, files[user], times[user]) for user in sorted(files)]
 
+    def _user(self, tree: Tree, path: PurePosixPath) -> str:
+        """The user that Blackboard's own text about an attempt names in its first line: `Name: Jane Doe (jdoe)`."""
+        try:
+            line = tree.read(path, 1000)[:1000].decode("utf-8-sig", "replace").partition("\n")[0]
+        except OSError:
+            return ""
+        named = re.search(r"\(([^()]+)\)\s*$", line)
+        return named[1] if named else ""
+
     def _submission(self, tree: Tree, user: str, files: Files, time: datetime) -> Submission:
         submission = self.reader.of_lms(files.tree(tree, f"{tree.where}/{user}"), user)
-        return replace(submission, submitted=self.reader.in_course_zone(time), key=f"blackboard:{user}")
+        when, notes = self.reader.in_course_zone(time), submission.notes + files.notes
+        return replace(submission, notes=notes, submitted=when, key=f"blackboard:{user}")
 
 
-def _title(heads: list[str]) -> str:
-    """The assignment's title with its underscore, which all heads begin with; a lone head is cut at its last one."""
+def _title(heads: list[str], users: dict[str, str]) -> str:
+    """The assignment's title with its underscore, which all heads begin with.
+
+    The `users` that are known end their heads; without any it is what is common, and a lone head is cut at its last
+    underscore.
+    """
+    for head, user in users.items():
+        title = head.removesuffix(user) if user else ""
+        if title.endswith("_") and title != head and all(h.startswith(title) and h != title for h in heads):
+            return title
     common = os.path.commonprefix(heads) if len(set(heads)) > 1 else heads[0] if heads else ""
     return common[: common.rfind("_") + 1]

@@ -59,7 +59,8 @@ class Brightspace(Layout):
     def _submission(self, tree: Tree, student: str, files: Files, time: datetime | None, user: str) -> Submission:
         submission = self.reader.of_lms(files.tree(tree, f"{tree.where}/{student}"), student)
         when = None if time is None else self.reader.in_course_zone(time)
-        return replace(submission, submitted=when, key=f"brightspace:{user}" if user else "")
+        key, notes = f"brightspace:{user}" if user else "", submission.notes + files.notes
+        return replace(submission, notes=notes, submitted=when, key=key)
 
 
 def _when(name: str) -> datetime | None:

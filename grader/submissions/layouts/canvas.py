@@ -52,10 +52,8 @@ class Canvas(Layout):
             late |= {student} if found.late else set()
         self.set_aside(tree, [PurePosixPath(p) for p in tree.parts()], "a folder, which Canvas does not make")
         read = [(s, self.reader.of_lms(f.tree(tree, f"{tree.where}/{s}"), s)) for s, f in sorted(files.items())]
-        return [
-            replace(sub, key=keys[s], flagged=s in late, notes=sub.notes + ((LATE,) if s in late else ()))
-            for s, sub in read
-        ]
+        notes = {s: files[s].notes + ((LATE,) if s in late else ()) for s in files}
+        return [replace(sub, key=keys[s], flagged=s in late, notes=sub.notes + notes[s]) for s, sub in read]
 
 
 def _named(name: str) -> _Named | None:

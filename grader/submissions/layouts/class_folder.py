@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 from grader.submissions import naming
 from grader.submissions.layouts.base import Fit, Layout
-from grader.submissions.layouts.student import has_direct_work, has_work, is_assignment, is_students_own
+from grader.submissions.layouts.student import has_direct_work, has_work, is_assignment, is_students_own, people_in
 from grader.submissions.model import Submission
+from grader.submissions.reading import Reader
 from grader.submissions.trees import Tree
 
 _SECTION = re.compile(
     r"^(section|sect?|tutorial|tut|tutorium|class|course|kurs|group|grp|gruppe|lab ?group|seminar|cohort|recitation|"
-    r"übungsgruppe|stream|block)[ _.-]*\w{0,12}$",
+    r"übungsgruppe|stream|block)[ _.-]*\w{0,12}$|^(submitted files|submitted|submissions|abgaben)$",
     re.I,
 )
 _REPORTS = ("results.json", "scores.csv", "unread.csv")
@@ -39,6 +41,8 @@ class ClassFolder(Layout):
 
     def _read(self, tree: Tree, above: str) -> list[Submission]:
         parts = {f: p for f, p in tree.parts().items() if f[0] != "." and not self._is_report(tree, f, p)}
+        if "Submitted files" in parts and parts.pop("Working files", None) is not None:
+            self.set_aside(tree, [PurePosixPath("Working files")], "not handed in yet, as Teams packs it")
         archives = [p for p in tree.top if naming.is_archive(p.name)]
         self.set_aside(tree, [p for p in tree.top if p not in archives], "in no student's folder")
         submissions: list[Submission] = []
@@ -63,18 +67,14 @@ class ClassFolder(Layout):
 
     def _holds_students(self, folder: str, part: Tree, parts: dict[str, Tree]) -> bool:
         """Whether a folder is a section, a week or an assignment with students below it."""
-        if has_direct_work(part, self.reader) or not self._students_in(part):
+        students = people_in(part, self.reader)
+        if not students:
             return False
         if _SECTION.match(folder) or is_assignment(folder, self.reader):
             return True
         if len(parts) < 2 or any(has_direct_work(p, self.reader) for p in parts.values()):
             return False
-        return any(self._students_in(other) > 1 for other in parts.values())
-
-    def _students_in(self, part: Tree) -> int:
-        """How many folders in it look like a student's."""
-        inner = part.parts().items()
-        return sum(has_direct_work(p, self.reader) and not is_students_own(name, self.reader) for name, p in inner)
+        return any(_most_of_a_topic(people_in(p, self.reader), p, self.reader) > 1 for p in parts.values())
 
     def _is_report(self, tree: Tree, folder: str, part: Tree) -> bool:
         """Reports of an earlier run, which are nobody's work."""
@@ -82,3 +82,24 @@ class ClassFolder(Layout):
         if found:
             self.reader.warn(f"{tree.where}/{folder}: reports of an earlier run; no student")
         return found
+
+
+def is_class(tree: Tree, name: str, reader: Reader, alone: bool) -> bool:
+    """Whether what lies in an archive are the folders or archives of several students, and no student's own.
+
+    One that bears no section's or assignment's name is so only where three of its folders hold one topic, or two of an
+    archive that lies there alone: a student may keep a copy.
+    """
+    people = people_in(tree, reader)
+    if len(people) < 2:
+        return False
+    said = _SECTION.match(name) is not None or is_students_own(name, reader)
+    packed = sum(naming.is_archive(person) for person in people)
+    return said or (alone and packed > 1) or _most_of_a_topic(people, tree, reader) >= (2 if alone else 3)
+
+
+def _most_of_a_topic(people: list[str], tree: Tree, reader: Reader) -> int:
+    """The number of the folders that hold the topic that most of them hold."""
+    parts = tree.parts()
+    topics = [{reader.topic_of(path) for path in parts[person].files} - {None} for person in people if person in parts]
+    return max(Counter(topic for each in topics for topic in each).values(), default=0)

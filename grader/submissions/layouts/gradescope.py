@@ -40,7 +40,7 @@ class Gradescope(Layout):
 
     def _metadata(self, tree: Tree) -> dict[str, Any]:
         """What Gradescope says of each folder; a class is graded without it, too."""
-        path = next((PurePosixPath(n) for n in _METADATA if PurePosixPath(n) in tree.files), None)
+        path = _metadata_of(tree)
         if path is None:
             self.reader.warn(f"{tree.where}: no {GRADESCOPE}, so folders stand for names and no time is known")
             return {}
@@ -53,6 +53,15 @@ class Gradescope(Layout):
         except (OSError, ValueError) as error:
             self.reader.warn(f"{tree.where}/{path}: {words_of(error)}; folders stand for names and no time is known")
             return {}
+
+
+def has_metadata(tree: Tree) -> bool:
+    """Whether Gradescope's list of submissions lies there."""
+    return _metadata_of(tree) is not None
+
+
+def _metadata_of(tree: Tree) -> PurePosixPath | None:
+    return next((PurePosixPath(n) for n in _METADATA if PurePosixPath(n) in tree.files), None)
 
 
 def _of_everybody(submission: Submission, about: dict[str, Any]) -> list[Submission]:

@@ -44,11 +44,11 @@ class NbgraderCourse(Layout):
         return Fit(sum(map(self._is_nbgraders, parts)), len(parts) + len(tree.top))
 
     def _is_nbgraders(self, student: Tree) -> bool:
-        """Folders <assignment>/<topic>.ipynb, where a timestamp or the assignment's name tells nbgrader's."""
+        """Folders <assignment>/ with a timestamp, or with a topic's notebook of the very name."""
         stamped = {p.parent for p in student.files if p.name == STAMP}
-        return any(
+        return any(len(folder.parts) == 1 for folder in stamped) or any(
             len(p.parts) == 2 and p.suffix == ".ipynb" and self.reader.topic_of(p)
-            and (p.parts[0] == p.stem or p.parent in stamped)
+            and p.parts[0] == p.stem
             for p in student.files
         )  # fmt: skip
 

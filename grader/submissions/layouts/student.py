@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from grader.submissions import naming
 from grader.submissions.gathering import OWN
 from grader.submissions.layouts.base import Fit, Layout
 from grader.submissions.model import Submission
 from grader.submissions.reading import Reader, shown_name
 from grader.submissions.trees import Tree
 
+MANY_ARCHIVES = 3  # in one folder, which are no longer the tries of one student
 _WORK = re.compile(
     r"^(week|wk|hw|homework|assignment|assign|assgn|lab|ex|exercise|exercises|sheet|problem|problemset|pset|ps|task|unit|"
-    r"topic|part|module|lesson|day|project|proj|attempt|try|submission|chapter|ch|blatt|aufgabe|uebung|übung|lecture)"
+    r"topic|part|version|module|lesson|day|project|proj|attempt|try|submission|chapter|ch|blatt|aufgabe|uebung|übung|lecture)"
     r"[ _.-]*\d+([ _.-].*)?$",
     re.I,
 )
@@ -52,17 +54,43 @@ def _is_one_student(tree: Tree, reader: Reader) -> bool:
     own = [f for f, part in parts.items() if has_work(part, reader) and is_students_own(f, reader)]
     archives = [p for p in tree.top if reader.is_work(p)]
     named = [p for p in archives if not is_students_own(p.name.split(".")[0], reader)]
-    return bool(own or archives) and not others and not named and not _holds_students(own, parts, reader)
+    if others or named or _are_people([*own, *(p.name.split(".")[0] for p in archives)], reader):
+        return False
+    return bool(own or archives) and not _holds_students(own, parts, reader)
+
+
+def _are_people(entries: list[str], reader: Reader) -> bool:
+    """Whether entries bear names of people beside a topic's: `ann_optimizers.zip`, `bob_optimizers.zip`."""
+    signed = [t for name in entries if (t := reader.names.within(name)) and reader.names.signed(name)]
+    return len(signed) > len(set(signed))
 
 
 def _holds_students(folders: list[str], parts: dict[str, Tree], reader: Reader) -> bool:
     """Whether the folders of weeks or assignments hold folders of students."""
-    return any(
-        has_direct_work(inner, reader) and not is_students_own(name, reader)
-        for folder in folders
-        if not has_direct_work(parts[folder], reader)
-        for name, inner in parts[folder].parts().items()
-    )
+    return any(people_in(parts[folder], reader) for folder in folders)
+
+
+def people_in(tree: Tree, reader: Reader) -> list[str]:
+    """The folders and archives in a section's or a week's folder that are students', if it is one.
+
+    Files of topics or a lone archive beside them say that all of it is one student's.
+    """
+    holding = [folder for folder, part in tree.parts().items() if not is_students_own(folder, reader)]
+    folders = [folder for folder in holding if _has_close_work(tree.parts()[folder], reader)]
+    packed = [p.name for p in tree.top if naming.is_archive(p.name)]
+    archives = [name for name in packed if not is_students_own(name.split(".")[0], reader)]
+    if reader.is_students(tree) or len(archives) < len(packed) or len(folders) + len(archives) < (2 if packed else 1):
+        return []
+    return folders + archives if folders or len(archives) >= MANY_ARCHIVES else []
+
+
+def may_be_one_student(tree: Tree, name: str, reader: Reader) -> bool:
+    """Whether a folder that was given beside others holds no more than one folder or archive that may be a person's."""
+    parts = {f: part for f, part in tree.parts().items() if has_work(part, reader)}
+    archives = [p.name.split(".")[0] for p in tree.top if naming.is_archive(p.name)]
+    people = [entry for entry in (*parts, *archives) if not is_students_own(entry, reader)]
+    is_section = any(len(people_in(part, reader)) > 1 for part in parts.values())
+    return len(people) < 2 and not is_assignment(name, reader) and not is_section
 
 
 def has_direct_work(tree: Tree, reader: Reader) -> bool:
@@ -70,6 +98,12 @@ def has_direct_work(tree: Tree, reader: Reader) -> bool:
     entries = [*tree.files, *tree.odd]
     close = [p for p in entries if len(p.parts) == 1 or (len(p.parts) == 2 and p.parts[0].lower() == "submit")]
     return any(p.name == OWN or reader.is_work(p) for p in close)
+
+
+def _has_close_work(tree: Tree, reader: Reader) -> bool:
+    """Direct work, or below nothing but weeks, versions and what else a student's own folders are called."""
+    own = (part for folder, part in tree.parts().items() if is_students_own(folder, reader))
+    return has_direct_work(tree, reader) or any(_has_close_work(part, reader) for part in own)
 
 
 def has_work(tree: Tree, reader: Reader) -> bool:
