@@ -155,10 +155,12 @@ def test_kl_leaves_its_inputs_alone(submission, rng):
 
 
 @check("kl_std_normal", points=0.5)
-def test_kl_refuses_what_does_not_fit(submission):
+def test_kl_refuses_what_does_not_fit(submission, rng):
     """mu and logvar of shapes that do not broadcast are an error."""
     for a, b in [((4, 3), (4, 2)), ((4, 3), (5, 3)), ((4, 3), (3, 4))]:
         assert_raises(ValueError, submission.kl_std_normal, np.ones(a), np.ones(b))
+    good = normal(rng, (4, 3), 2)
+    assert_close(submission.kl_std_normal(*good), divergence_from_prior(*good), name="KL of what fits")
 
 
 @check("kl_std_normal", points=0.5)
@@ -236,12 +238,14 @@ def test_kl_between_gaussians_leaves_its_inputs_alone(submission, rng):
 
 
 @check("kl_diag", points=0.5)
-def test_kl_between_gaussians_refuses_what_does_not_fit(submission):
+def test_kl_between_gaussians_refuses_what_does_not_fit(submission, rng):
     """Shapes that do not broadcast are an error, whichever argument is the odd one."""
     for place in range(4):
         for odd in [(4, 2), (3, 3)]:
             given = [np.ones(odd if i == place else (4, 3)) for i in range(4)]
             assert_raises(ValueError, submission.kl_diag, *given)
+    good = normal(rng, (4, 3), 4)
+    assert_close(submission.kl_diag(*good), divergence(*good), name="KL of what fits")
 
 
 @check("kl_diag", points=0.5)
@@ -317,12 +321,15 @@ def test_sampling_leaves_its_inputs_alone(submission, rng):
 
 
 @check("reparameterize", points=0.5)
-def test_sampling_refuses_what_does_not_fit(submission):
+def test_sampling_refuses_what_does_not_fit(submission, rng):
     """Shapes that do not broadcast are an error, whichever argument is the odd one."""
     for place in range(3):
         for odd in [(4, 2), (3, 3), (3, 4)]:
             given = [np.ones(odd if i == place else (4, 3)) for i in range(3)]
             assert_raises(ValueError, submission.reparameterize, *given)
+    mu, logvar, eps = normal(rng, (4, 3), 3)
+    expected = mu + np.exp(logvar / 2) * eps
+    assert_close(submission.reparameterize(mu, logvar, eps), expected, name="z of what fits")
 
 
 @check("reparameterize", points=0.5)
@@ -366,8 +373,9 @@ def test_probabilities_of_all_images_sum_to_one(submission, rng):
     for d in (1, 2, 4):
         images = (np.arange(2**d)[:, None] >> np.arange(d) & 1).astype(float)  # (2^d, d)
         logits = np.tile(2 * rng.standard_normal(d), (2**d, 1))
-        total = np.exp(submission.bernoulli_ll(logits, images)).sum()
-        assert_close(total, 1.0, name="sum of the likelihoods of all images")
+        found = submission.bernoulli_ll(logits, images)
+        assert_close(np.exp(found).sum(), 1.0, name="sum of the likelihoods of all images")
+        assert_close(found, likelihood(logits, images), name="log-likelihood")
 
 
 @check("bernoulli_ll", points=1)
@@ -410,10 +418,12 @@ def test_likelihood_leaves_its_inputs_alone(submission, rng):
 
 
 @check("bernoulli_ll", points=0.5)
-def test_likelihood_refuses_what_does_not_fit(submission):
+def test_likelihood_refuses_what_does_not_fit(submission, rng):
     """Logits and pixels of shapes that do not broadcast are an error."""
     for a, b in [((4, 3), (4, 2)), ((4, 3), (5, 3)), ((4, 3), (3, 4))]:
         assert_raises(ValueError, submission.bernoulli_ll, np.ones(a), np.ones(b))
+    good = rng.standard_normal((4, 3)), rng.random((4, 3))
+    assert_close(submission.bernoulli_ll(*good), likelihood(*good), name="log-likelihood of what fits")
 
 
 @check("bernoulli_ll", points=0.5)
@@ -491,12 +501,14 @@ def test_log_densities_leave_their_inputs_alone(submission, rng):
 
 
 @check("gaussian_ll", points=0.5)
-def test_log_densities_refuse_what_does_not_fit(submission):
+def test_log_densities_refuse_what_does_not_fit(submission, rng):
     """Shapes that do not broadcast are an error, whichever argument is the odd one."""
     for place in range(3):
         for odd in [(4, 2), (3, 3), (3, 4)]:
             given = [np.ones(odd if i == place else (4, 3)) for i in range(3)]
             assert_raises(ValueError, submission.gaussian_ll, *given)
+    good = normal(rng, (4, 3), 3)
+    assert_close(submission.gaussian_ll(*good), log_density(*good), name="log-density of what fits")
 
 
 @check("gaussian_ll", points=0.5)
@@ -687,10 +699,13 @@ def test_kl_gradients_are_new_arrays(submission, rng):
 
 
 @check("kl_grads", points=0.5)
-def test_kl_gradients_refuse_what_does_not_fit(submission):
+def test_kl_gradients_refuse_what_does_not_fit(submission, rng):
     """mu and logvar of shapes that do not broadcast are an error, although no formula combines them."""
     for a, b in [((4, 3), (4, 2)), ((4, 3), (5, 3)), ((4, 3), (3, 4))]:
         assert_raises(ValueError, submission.kl_grads, np.ones(a), np.ones(b))
+    good = normal(rng, (4, 3), 2)
+    expected = slopes_of_kl(*good, np.ones(4))
+    assert_close(submission.kl_grads(*good), expected, name="(dmu, dlogvar) of what fits")
 
 
 @check("kl_grads", points=0.5)
@@ -803,10 +818,12 @@ def test_importance_bound_leaves_its_inputs_alone(submission, rng):
 
 
 @check("iwae_bound", points=0.5)
-def test_importance_bound_refuses_what_does_not_fit(submission):
+def test_importance_bound_refuses_what_does_not_fit(submission, rng):
     """Log probabilities of shapes that do not broadcast are an error."""
     for a, b in [((4, 3), (4, 2)), ((4, 3), (5, 3)), ((4, 3), (3, 4))]:
         assert_raises(ValueError, submission.iwae_bound, np.ones(a), np.ones(b))
+    good = normal(rng, (4, 3), 2)
+    assert_close(submission.iwae_bound(*good), log_mean(*good), name="bound of what fits")
 
 
 @check("iwae_bound", points=0.5)

@@ -71,6 +71,8 @@ def test_log_variance_zero_means_unit_noise(submission, rng):
     """At logvar = 0 the standard deviation is 1, so with mean 0 the sample is the noise itself."""
     zero, eps = np.zeros((3, 2)), rng.standard_normal((3, 2))
     assert_close(submission.reparameterize(zero, zero, eps), eps, name="z")
+    mu = rng.standard_normal((3, 2))
+    assert_close(submission.reparameterize(mu, zero, eps), mu + eps, name="z at another mean")
 
 
 @check("bernoulli_ll", points=2)
@@ -139,6 +141,8 @@ def test_no_slope_at_the_prior(submission):
     zero, one = np.zeros((2, 3)), np.ones((2, 3))
     assert_close(submission.kl_grads(zero, zero), (zero, zero), name="(dmu, dlogvar)")
     assert_close(submission.kl_grads(one, zero), (one, zero), name="(dmu, dlogvar) at mu = 1")
+    slope = np.full((2, 3), math.expm1(1.0) / 2)
+    assert_close(submission.kl_grads(zero, one), (zero, slope), name="(dmu, dlogvar) at logvar = 1")
 
 
 @check("iwae_bound", points=3)
@@ -158,6 +162,12 @@ def test_one_sample_gives_the_elbo(submission, rng):
     assert_close(submission.iwae_bound(log_joint, log_q), (log_joint - log_q)[0], name="bound")
 
 
+def loss_of_codes(x, mu, logvar, logits):
+    """Minus the mean ELBO of what the submission's encode and decode say."""
+    assert_true(all(np.isfinite(values).all() for values in (mu, logvar, logits)), "codes and logits are finite")
+    return -(plain_bernoulli(logits, x) - plain_kl(mu, logvar)).mean()
+
+
 def batch(rng, n, d, z):
     """Grey pixels and noise, in double precision."""
     return torch.tensor(rng.random((n, d))), torch.tensor(rng.standard_normal((n, z)))
@@ -173,7 +183,11 @@ def test_model_has_the_stated_shapes(submission, rng):
         for code, name in ((mu, "mu"), (logvar, "logvar")):
             assert_true(tuple(code.shape) == (n, z), f"{name} has the shape (N, Z)")
         assert_true(tuple(model.decode(eps).shape) == (n, d), "the logits have the shape (N, D)")
-        assert_true(tuple(model.loss(x, eps).shape) == (), "the loss is a tensor without axes")
+        loss = model.loss(x, eps).detach()
+        assert_true(tuple(loss.shape) == (), "the loss is a tensor without axes")
+        mu, logvar = (t.detach().double().numpy() for t in (mu, logvar))
+        decoded = model.decode(torch.tensor(mu + np.exp(logvar / 2) * eps.numpy()).float()).detach().double().numpy()
+        assert_close(loss, np.float32(loss_of_codes(x.double().numpy(), mu, logvar, decoded)), name="loss")
 
 
 @check("VAE", points=2.5)
@@ -186,8 +200,7 @@ def test_loss_is_minus_the_mean_bound(submission, rng):
         mu, logvar = (t.detach().numpy() for t in model.encode(x))
         codes = mu + np.sqrt(np.exp(logvar)) * eps.numpy()
         logits = model.decode(torch.tensor(codes)).detach().numpy()
-        bound = plain_bernoulli(logits, x.numpy()) - plain_kl(mu, logvar)
-        assert_close(model.loss(x, eps), -bound.mean(), name="loss")
+        assert_close(model.loss(x, eps), loss_of_codes(x.numpy(), mu, logvar, logits), name="loss")
 
 
 @check("VAE", points=1)
@@ -202,3 +215,4 @@ def test_every_parameter_gets_a_gradient(submission, rng):
     for gradient in gradients.values():
         assert_true(gradient is not None, "every parameter has a gradient after loss.backward()")
         assert_true(np.isfinite(gradient.numpy()).all(), "every gradient is finite")
+    assert_true(any(bool(g.abs().max() > 0) for g in gradients.values()), "a gradient is not 0 everywhere")
