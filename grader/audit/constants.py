@@ -73,7 +73,7 @@ for _kind in [value for value in globals().values() if isinstance(value, type) a
 
 FILLING = """
 
-import dataclasses
+import copy
 import functools
 import types
 
@@ -111,6 +111,13 @@ def _one(x):
     return {filling}
 
 
+def _copies(arguments):
+    try:
+        return copy.deepcopy(arguments)
+    except Exception:  # a tensor amid a graph has no copy
+        return arguments
+
+
 def _rebound(function):
     made = types.FunctionType(function.__code__, _RIGHT, function.__name__, function.__defaults__, function.__closure__)
     made.__kwdefaults__ = function.__kwdefaults__
@@ -122,6 +129,8 @@ def _empty_answers(function, fills_self):
 
     @functools.wraps(function)
     def answer(*args, **kwargs):
+        if not fills_self:
+            args, kwargs = _copies((args, kwargs))  # what a function does to its arguments is no constant
         value = right(*args, **kwargs)
         if fills_self:
             for name, part in list(vars(args[0]).items()):
