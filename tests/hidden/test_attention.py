@@ -362,6 +362,7 @@ def test_attention_refuses_what_does_not_fit(submission, rng):
     shapes = [(4, 3), (3, 3, 4), (2, 2, 3, 4)]
     masks = [np.ones((3, 4)), np.ones((3, 4), int), *(np.ones(shape, bool) for shape in shapes)]
     assert_each_refused(submission.sdpa, [*bad, *((q, k, v, mask) for mask in masks)])
+    assert_close(submission.sdpa(q, k, v), attend(q, k, v), name="(out, weights) of what fits")
 
 
 @check("sdpa", points=0.5)
@@ -389,6 +390,8 @@ def test_causal_mask_is_aligned_at_the_end(submission):
 def test_causal_mask_refuses_empty_sequences(submission):
     """A mask needs at least one query and one key."""
     assert_each_refused(submission.causal_mask, [(0, 3), (3, 0), (-1, 2), (2, -1)])
+    expected = np.array([[True, True, False], [True, True, True]])
+    assert_close(submission.causal_mask(2, 3), expected, name="mask of two queries and three keys")
 
 
 @check("causal_mask", points=0.5)
@@ -422,6 +425,8 @@ def test_padding_mask_refuses_impossible_lengths(submission):
     """A length lies between 0 and the padded length, and the padded length is at least 1."""
     bad = [([2, 5], 4), ([-1, 2], 4), (np.array([0, 4, 5]), 4), ([0], 0), ([0, 0], -1)]
     assert_each_refused(submission.padding_mask, bad)
+    expected = np.array([[True, True, False], [False] * 3, [True] * 3])
+    assert_close(submission.padding_mask([2, 0, 3], 3), expected, name="mask of possible lengths")
 
 
 # ---------------------------------------------------------------------------------------------- sdpa_backward
@@ -574,6 +579,8 @@ def test_gradients_refuse_what_does_not_fit(submission, rng):
         (dout, q, k[:1], v[:1], weights),
     ]
     assert_each_refused(submission.sdpa_backward, bad)
+    gradients = submission.sdpa_backward(dout, q, k, v, weights)
+    assert_close(gradients, autograd_gradients(q, k, v, dout), name="(dq, dk, dv) of what fits")
 
 
 @check("sdpa_backward", points=1)
@@ -618,6 +625,7 @@ def test_heads_must_divide_the_width(submission, rng):
     x = rng.standard_normal((2, 3, 4))
     bad = [(x, 3), (x, 8), (x, 0), (x, -2), (x[0], 2), (x[None], 2)]
     assert_each_refused(submission.split_heads, bad)
+    assert_close(submission.split_heads(x, 2), np.stack([x[..., :2], x[..., 2:]], axis=1), name="two heads")
 
 
 @check("split_heads", points=0.5)
@@ -653,6 +661,8 @@ def test_merging_needs_four_axes(submission, rng):
     """Examples, heads, positions and features: an array with more or fewer axes is an error."""
     shapes = [(2, 3, 4), (4,), (1, 2, 3, 4, 5)]
     assert_each_refused(submission.merge_heads, [(rng.standard_normal(shape),) for shape in shapes])
+    x = rng.standard_normal((2, 2, 3, 4))
+    assert_close(submission.merge_heads(x), np.concatenate([x[:, 0], x[:, 1]], axis=2), name="two heads, merged")
 
 
 @check("merge_heads", points=0.5)
@@ -966,6 +976,8 @@ def test_positions_come_in_pairs(submission):
     """Sines and cosines come in pairs, so an odd width, like an empty sequence, is an error."""
     bad = [(4, 3), (4, 1), (4, 0), (4, -2), (0, 4), (-1, 4)]
     assert_each_refused(submission.sinusoidal_positions, bad)
+    p = np.arange(4.0)
+    assert_close(submission.sinusoidal_positions(4, 2), np.stack([np.sin(p), np.cos(p)], axis=1), name="one pair")
 
 
 @check("sinusoidal_positions", points=0.5)
@@ -1077,6 +1089,9 @@ def test_regression_refuses_what_does_not_fit(submission, rng):
         (xq, x, y, math.nan),
     ]
     assert_each_refused(submission.nadaraya_watson, bad)
+    e = np.exp(-((xq[:, None] - x) ** 2) / 2)
+    expected = (e * y).sum(axis=1) / e.sum(axis=1)
+    assert_close(submission.nadaraya_watson(xq, x, y, 1.0), expected, name="regression on what fits")
 
 
 @check("nadaraya_watson", points=0.5)

@@ -108,6 +108,8 @@ def test_linear_forward_refuses_shapes_that_do_not_fit(submission, rng):
         (x[None], W, b),
     ]
     assert_each_refused(submission.linear_forward, bad)
+    y, _ = submission.linear_forward(x, W, b)
+    assert_close(y, np.einsum("nd,dm->nm", x, W) + b, name="y of shapes that fit")
 
 
 @check("linear_forward", points=1)
@@ -215,6 +217,8 @@ def test_linear_backward_refuses_a_gradient_of_another_shape(submission, rng):
     _, cache = submission.linear_forward(x, W, b)
     bad = [(wrong.copy(), cache) for wrong in (dy[:1], dy[:, :1], dy[0], dy[None])]
     assert_each_refused(submission.linear_backward, bad)
+    expected = np.einsum("nm,dm->nd", dy, W), np.einsum("nd,nm->dm", x, dy), np.einsum("nm->m", dy)
+    assert_close(submission.linear_backward(dy, cache), expected, name="(dx, dW, db) of a shape that fits")
 
 
 @check("linear_backward", points=1)
@@ -322,8 +326,9 @@ def test_activation_gradient_leaves_its_arguments_alone(submission, rng):
         assert_leaves_arguments_alone(seen, argument="0")
         values.append(seen.value)
     again = each(submission.act_backward, calls)
-    for kind, dz, value in zip(KINDS, again, values, strict=True):
+    for kind, dz, value, draw in zip(KINDS, again, values, draws, strict=True):
         assert_close(dz, value, name=f"dz of {kind}, called again")
+        assert_close(dz, autograd_of_activation(draw[0], kind, draw[1]), name=f"dz of {kind}")
     bad = [(wrong.copy(), cache) for da, cache in calls for wrong in (da[:1], da[0], da.T)]
     assert_each_refused(submission.act_backward, bad)
 
@@ -453,6 +458,7 @@ def test_softmax_xent_refuses_bad_labels_and_shapes(submission, rng):
     bad = [np.array([0, 4, 2]), np.array([0, -1, 2]), y.astype(float), y[:2], y[:, None], np.array([1])]
     calls = [(logits, labels) for labels in bad] + [(logits[:, 0], y), (logits[:, :, None], y)]
     assert_each_refused(submission.softmax_xent, calls)
+    assert_close(submission.softmax_xent(logits, y), loss_and_gradient(logits, y), name="(loss, dlogits) of good labels")
 
 
 @check("softmax_xent", points=0.5)
@@ -716,6 +722,10 @@ def test_network_refuses_bad_arguments(submission, rng):
     assert_each_refused(forward, [(rng.standard_normal(shape),) for shape in [(5, 4), (3,)]])
     forward(rng.standard_normal((5, 3)))
     assert_each_refused(backward, [(rng.standard_normal(shape),) for shape in [(5, 1), (1, 2), (2,)]])
+    params, x, dlogits = draw_network(new_seed(rng), (3, 4, 2), "tanh")
+    ((forward, backward, _),) = with_params(submission.MLP, [((3, 4, 2), "tanh", rng, params)])
+    assert_close(forward(x), mlp_logits(params, x, "tanh"), name="logits of a batch that fits")
+    assert_close(backward(dlogits), mlp_gradients(params, x, dlogits, "tanh"), name="gradients of a batch that fits")
 
 
 # --- gradient checking --------------------------------------------------------------------------------------
@@ -785,7 +795,9 @@ def test_numeric_gradient_refuses_float32_and_bad_steps(submission, rng):
     """Differences of float32 numbers are mostly rounding error, and a step must be positive."""
     x = rng.standard_normal(3)
     bad = [(x.astype(np.float32),), (np.arange(3),), (x, 0.0), (x, -1e-5)]
-    assert_each_refused(submission.numeric_gradient, [(lambda v: float(v.sum()), *arguments) for arguments in bad])
+    f = sum_of_squares(submission)
+    assert_each_refused(submission.numeric_gradient, [(f, *arguments) for arguments in bad])
+    assert_close(submission.numeric_gradient(f, x, 0.5), 2 * x, name="gradient of what is allowed")
 
 
 @check("relative_error", points=1.5)
@@ -813,6 +825,9 @@ def test_relative_error_refuses_arrays_of_different_shape(submission, rng):
     """Arrays of different shape have no relative error, even if NumPy would broadcast them."""
     a = rng.standard_normal((3, 3))
     assert_each_refused(submission.relative_error, [(a, b) for b in (a[0], a[:1], a[:, :2], a.ravel())])
+    b = rng.standard_normal((3, 3))
+    expected = float((np.abs(a - b) / (np.abs(a) + np.abs(b))).max())
+    assert_close(submission.relative_error(a, b), expected, name="relative error of arrays of one shape")
 
 
 # --- Value --------------------------------------------------------------------------------------------------
@@ -1030,12 +1045,12 @@ def test_a_graph_may_be_thousands_of_values_deep(submission, rng):
 
 @in_worker
 def double(x, times):
-    """x, the backward of x doubled so often, and the gradient at x after one pass."""
+    """x, the backward of x doubled so often, and the number and the gradient at x after one pass."""
     y = x
     for _ in range(times):
         y = y + y
     y.backward()
-    return x, y.backward, x.grad
+    return x, y.backward, y.data, x.grad
 
 
 @check("Value", points=1)
@@ -1043,7 +1058,8 @@ def test_backward_visits_each_value_once(submission, rng):
     """The work grows with the number of values, not with the number of ways through the graph."""
     counts = []
     for times in (4, 12):  # 16 and 4096 ways from the end to the start
-        x, backward, grad = double(submission.Value(1.0), times)
+        x, backward, data, grad = double(submission.Value(1.0), times)
+        assert_close(data, 2.0**times, name="number after repeated doubling")
         assert_close(grad, 2.0**times, name="gradient after repeated doubling")
         counts.append(operations(backward)().count)
         assert_close(x.grad, 3 * 2.0**times, name="gradient after the two passes of the count")
@@ -1084,14 +1100,17 @@ def test_a_second_pass_adds_its_own_gradients_once(submission, rng):
 @in_worker
 def relu_beside_double(a):
     """The gradient at a of relu(a) + 2 a."""
-    (a.relu() + 2.0 * a).backward()
-    return a.grad
+    result = a.relu() + 2.0 * a
+    result.backward()
+    return result.data, a.grad
 
 
 @check("Value", points=0.5)
 def test_relu_of_zero_is_flat_and_exponents_are_numbers(submission, rng):
     """The derivative of relu at 0 is 0 here too, and an exponent that is a value is an error."""
     a = submission.Value(0.0)
-    assert_close(relu_beside_double(a), 2.0, name="gradient at the kink")
-    b = submission.Value(rng.uniform(1.0, 2.0))
+    assert_close(relu_beside_double(a)[1], 2.0, name="gradient at the kink")
+    number = rng.uniform(1.0, 2.0)
+    b = submission.Value(number)
     assert_raises(ValueError, operator.pow, b, a)
+    assert_close(relu_beside_double(b), (3 * number, 3.0), name="relu of b plus 2 b, and its gradient at b")

@@ -173,7 +173,7 @@ def sizes_by_name(conv_out_size, calls):
 def test_output_size_counts_positions_for_any_stride_and_padding(submission):
     """The size is the number of steps that keep the kernel inside the padded input, and it is an integer."""
     kernels = [(1, 1, 0), (3, 1, 1), (2, 2, 0), (3, 2, 1), (4, 3, 1), (1, 5, 2), (4, 4, 0)]
-    calls = [(n, *kernel) for n in (4, 7, 8) for kernel in kernels]
+    calls = [(n, *kernel) for n in (4, 7, 8, 300, 70_001) for kernel in kernels]  # beyond 8 and 16 bits, too
     for (n, k, stride, pad), size in in_turn(sizes_by_name, submission.conv_out_size, calls=calls):
         positions = range(0, n + 2 * pad - k + 1, stride)
         assert_close(size, len(positions), name="size", dtype=False)
@@ -184,6 +184,7 @@ def test_output_size_counts_positions_for_any_stride_and_padding(submission):
 def test_output_size_with_dilation_counts_the_span_of_the_kernel(submission):
     """With dilation d the k taps of a kernel span d (k - 1) + 1 pixels, and all of them must lie inside."""
     calls = [(5, 2, 1, 0, 2), (7, 3, 1, 0, 3), (9, 3, 2, 1, 2), (12, 4, 3, 2, 3), (6, 1, 2, 0, 4)]
+    calls += [(600, 4, 2, 0, 3), (140_000, 3, 2, 1, 2)]
     for (n, k, stride, pad, d), size in in_turn(each, submission.conv_out_size, calls=calls):
         taps = d * np.arange(k)
         positions = [p for p in range(0, n + 2 * pad, stride) if p + taps[-1] < n + 2 * pad]
@@ -196,6 +197,9 @@ def test_output_size_refuses_what_does_not_fit(submission):
     misses = [(3, 4, 1, 0, 1), (3, 4, 2, 0, 1), (4, 9, 3, 2, 1), (4, 3, 1, 0, 2), (5, 3, 4, 0, 3)]
     senseless = [(0, 1, 0, 1), (3, 0, 0, 1), (3, -1, 0, 1), (3, 1, -1, 1), (3, 1, 0, 0), (3, 1, 0, -1)]
     assert_each_refused(submission.conv_out_size, [*misses, *((9, *bad) for bad in senseless)])
+    fits = [(3, 3, 1, 0, 1), (4, 8, 3, 2, 1), (5, 3, 4, 0, 2), (70_001, 2, 1, 0, 1), (300, 4, 1, 5, 2)]
+    sizes = [size for _, size in in_turn(each, submission.conv_out_size, calls=fits)]
+    assert_close(sizes, [1, 1, 1, 70_000, 304], dtype="kind", name="sizes of what fits")
 
 
 # ---------------------------------------------------------------------------------- correlation, convolution
@@ -258,6 +262,9 @@ def test_convolution_refuses_a_kernel_larger_than_the_image(submission, rng):
     kernels = [(5, 1), (1, 4), (5, 4)]
     calls = [(rng.standard_normal((4, 3)), rng.standard_normal(kernel)) for kernel in kernels]
     assert_each_refused(submission.convolve2d, calls)
+    x, w = rng.standard_normal((4, 3)), rng.standard_normal((4, 2))
+    expected = np.array([[(x[:, j : j + 2] * w[::-1, ::-1]).sum() for j in range(2)]])
+    assert_close(submission.convolve2d(x, w), expected, name="convolution with a kernel that fits")
 
 
 # ------------------------------------------------------------------------------------------- forward pass
@@ -352,6 +359,8 @@ def test_layer_refuses_arguments_that_do_not_fit(submission, rng):
         (x[:, :, :, :1].copy(), w, b, 2, 0),
     ]
     assert_each_refused(submission.conv2d_forward, bad)
+    y, _ = submission.conv2d_forward(x, w, b, 2, 1)
+    assert_close(y, conv(x, w, b, 2, 1), name="y of arguments that fit")
 
 
 @check("conv2d_forward", points=1)
@@ -645,6 +654,7 @@ def test_im2col_refuses_windows_that_do_not_fit(submission, rng):
     x = rng.standard_normal((2, 3, 4, 5))
     bad = [(5, 1, 1, 0), (1, 8, 2, 1), (0, 1, 1, 0), (1, 0, 1, 0), (2, 2, 0, 0), (2, 2, 1, -1)]
     assert_each_refused(submission.im2col, [(x, *windows) for windows in bad])
+    assert_close(submission.im2col(x, 4, 7, 2, 1), unfold(x, 4, 7, 2, 1), name="matrix of windows that fit")
 
 
 @check("im2col", points=0.5)
@@ -731,6 +741,7 @@ def test_col2im_refuses_a_matrix_of_another_shape(submission, rng):
         (cols, shape, 2, 3, 1, -1),
     ]
     assert_each_refused(submission.col2im, bad)
+    assert_close(submission.col2im(cols, shape, 2, 3, 1, 0), fold(cols, *shape, 2, 3, 1, 0), name="images of what fits")
 
 
 @check("col2im", points=0.5)
@@ -783,6 +794,8 @@ def test_pooling_refuses_windows_that_do_not_fit(submission, rng):
     bad = [(1, 1, 1), (2, 2, 2), (3, 1, 2), (5, 1, 0), (0, 1, 0), (2, 0, 0), (2, -1, 0), (2, 1, -1)]
     calls = [(image, *windows) for windows in bad for image in (wide, high)]
     assert_each_refused(submission.maxpool2d_forward, calls)
+    y, _ = submission.maxpool2d_forward(wide, 4, 1, 2)
+    assert_close(y, pool(wide, 4, 1, 2, rng)[0], name="y of windows that fit")
 
 
 @check("maxpool2d_forward", points=0.5)
@@ -959,6 +972,8 @@ def test_transposed_convolution_refuses_impossible_arguments(submission, rng):
         (x[:, :, :, :1].copy(), w, 1, 1),
     ]
     assert_each_refused(submission.conv_transpose2d, bad)
+    expected = transposed(x, w, 2, 1, 1)
+    assert_close(submission.conv_transpose2d(x, w, 2, 1, 1), expected, name="result of what is possible")
 
 
 @check("conv_transpose2d", points=0.5)

@@ -472,6 +472,8 @@ def test_discriminator_refuses_what_is_no_density(submission, rng):
     negative = np.array([0.5, -0.1, 0.3, 0.3])
     for bad in ((p, q[:3]), (p, q[:, None]), (p, q[:1]), (negative, q), (p, negative)):
         assert_raises(ValueError, submission.optimal_discriminator, *bad)
+    expected = 1 / (1 + q / p)
+    assert_close(submission.optimal_discriminator(p, q), expected, name="best discriminator of densities")
 
 
 @check("optimal_discriminator", points=1)
@@ -551,6 +553,7 @@ def test_divergence_refuses_what_is_no_distribution(submission, rng):
         (np.zeros(4), q),
     ):
         assert_raises(ValueError, submission.js_divergence, *bad)
+    assert_close(submission.js_divergence(p, q), divergence(p, q), name="divergence of distributions")
 
 
 @check("js_divergence", points=1)
@@ -804,13 +807,17 @@ def test_flat_critic_gets_a_finite_gradient(submission, rng):
             [1.0, 1.0, 1.0],
             name="share of finite gradients of W, b and v",
         )
+    weights = critic_weights(rng, 3)
+    value = penalty_of(submission, tanh_critic(submission, weights, True), *given)
+    assert_close(value, penalty(weights, *given), name="penalty of a critic that is not flat")
 
 
 @check("gradient_penalty", points=0.5)
 def test_penalty_refuses_what_does_not_fit(submission, rng):
     """Real and fake samples have one shape, and there is exactly one number u for each pair."""
     real, fake, u = samples(rng, 4, 3)
-    critic = tanh_critic(submission, critic_weights(rng, 3), True)
+    weights = critic_weights(rng, 3)
+    critic = tanh_critic(submission, weights, True)
     for bad in (
         (real, fake[:1], u),
         (real, fake[:, :1], u),
@@ -821,6 +828,8 @@ def test_penalty_refuses_what_does_not_fit(submission, rng):
         (real, fake, u[None]),
     ):
         assert_raises(ValueError, penalty_of, submission, critic, *bad)
+    value = penalty_of(submission, critic, real, fake, u)
+    assert_close(value, penalty(weights, real, fake, u), name="penalty of what fits")
 
 
 @check("gradient_penalty", points=0.5)

@@ -251,6 +251,8 @@ def test_step_refuses_shapes_that_do_not_fit(submission, rng):
     assert_raises(ValueError, submission.lstm_step, x, h, c, {**P, "b_hh": P["b_hh"][:1]})
     assert_raises(ValueError, submission.lstm_step, x, h, c, {**P, "b_ih": P["b_ih"][None]})
     assert_raises(ValueError, submission.lstm_step, x, h, c, {**P, "W_hh": P["W_hh"][:, :1]})
+    h2, c2, _ = submission.lstm_step(x, h, c, P)
+    assert_close((h2, c2), torch_step(P, x, h, c), name="(h2, c2) of shapes that fit")
 
 
 @check("lstm_step", points=2)
@@ -422,6 +424,10 @@ def test_step_backward_refuses_shapes_that_do_not_fit(submission, rng):
     for shape in ((2,), (1, 2), (3, 1), (3, 3)):
         assert_raises(ValueError, submission.lstm_step_backward, np.ones(shape), np.ones((3, 2)), cache)
         assert_raises(ValueError, submission.lstm_step_backward, np.ones((3, 2)), np.ones(shape), cache)
+    upstream = rng.standard_normal((2, 3, 2))
+    _, expected = torch_step(P, x, h, c, *upstream)
+    gradients = submission.lstm_step_backward(*upstream, cache)
+    assert_close(gradients, expected, name="(dx, dh, dc, grads) of shapes that fit")
 
 
 @check("lstm_step_backward", points=2)
@@ -539,6 +545,8 @@ def test_forward_refuses_bad_shapes_and_lengths(submission, rng):
     assert_raises(ValueError, submission.lstm_forward, X, h0, c0[0], P)
     for lengths in ([4, 4], [4, 4, 4, 4], [4], [[1, 2, 3]], [1, 2, 5], [1, -1, 2]):
         assert_raises(ValueError, submission.lstm_forward, X, h0, c0, P, np.array(lengths))
+    *values, _ = submission.lstm_forward(X, h0, c0, P)
+    assert_close(tuple(values), torch_lstm(P, X, h0, c0), name="(Hs, hT, cT) of shapes that fit")
 
 
 def assert_linear_in_time(counts):
@@ -721,6 +729,9 @@ def test_backward_refuses_shapes_that_do_not_fit(submission, rng):
         for shape in shapes:
             bad = [np.ones(shape) if k == place else a for k, a in enumerate(good)]
             assert_raises(ValueError, submission.lstm_backward, *bad, cache)
+    _, expected = torch_lstm(P, X, h0, c0, *good)
+    gradients = submission.lstm_backward(*good, cache)
+    assert_close(gradients, expected, name="(dX, dh0, dc0, grads) of shapes that fit")
 
 
 @check("lstm_backward", points=1)
@@ -755,6 +766,7 @@ def test_draws_stay_within_the_bound(submission, rng):
         for key in KEYS:
             inside = np.all(np.abs(P[key]) <= 1 / np.sqrt(H))
             assert_true(inside, f"an entry of {key} lies outside of -1/sqrt(H)..1/sqrt(H)")
+            assert_true(len(np.unique(P[key])) > 1, f"the entries of {key} should be drawn, not one constant")
 
 
 @check("init_lstm", points=1)
@@ -802,6 +814,7 @@ def test_randomness_comes_from_the_generator_alone(submission, rng):
     for key in KEYS:
         assert_close(first[key], np.array(seen.value[key]), name=f"{key} from an equal generator")
         assert_true(not np.array_equal(first[key], second[key]), f"{key} must be drawn afresh at each call")
+        assert_true(np.isfinite(first[key]).all(), f"every entry of {key} should be a finite number")
 
 
 @check("init_lstm", points=0.5)
@@ -809,6 +822,9 @@ def test_sizes_must_be_positive(submission, rng):
     """No inputs or no units: ValueError."""
     for D, H in ((0, 3), (3, 0), (-1, 2), (2, -4)):
         assert_raises(ValueError, submission.init_lstm, D, H, rng)
+    P = submission.init_lstm(3, 2, rng)
+    for key in KEYS:
+        assert_true(len(np.unique(P[key])) > 4, f"the entries of {key} should be drawn, not one constant")
 
 
 # ---- truncated_bptt
@@ -883,6 +899,9 @@ def test_truncation_refuses_shapes_that_do_not_fit(submission, rng):
     *_, cache = submission.lstm_forward(X, h0, c0, P)
     for shape in ((3, 3, 2), (5, 3, 2), (4, 1, 2), (3, 2)):
         assert_raises(ValueError, submission.truncated_bptt, np.ones(shape), cache, 2)
+    dHs, zero = rng.standard_normal((4, 3, 2)), np.zeros((3, 2))
+    *_, expected = torch_lstm(P, X, h0, c0, dHs, zero, zero, window=2)[1]
+    assert_close(submission.truncated_bptt(dHs, cache, 2), expected, name="grads for a dHs that fits")
 
 
 # ---- state_jacobian_norms
@@ -914,6 +933,9 @@ def test_norm_of_an_untouched_cell_is_one(submission, rng):
         P, X, h0, c0 = draw(rng, 6, 2, 3, H)
         P["b_ih"][:H], P["b_ih"][H : 2 * H] = -200, 200  # far beyond what the weights can move
         assert_close(submission.state_jacobian_norms(P, X, h0, c0), np.ones(6), name="norms")
+    P, X, h0, c0 = draw(rng, 3, 2, 3, 4)
+    expected = torch_jacobian_norms(P, X, h0, c0).mean(axis=1)
+    assert_close(submission.state_jacobian_norms(P, X, h0, c0), expected, name="norms where the cell changes")
 
 
 @check("state_jacobian_norms", points=1)
@@ -945,3 +967,5 @@ def test_jacobian_norms_refuse_shapes_that_do_not_fit(submission, rng):
     P, X, h0, c0 = draw(rng, 4, 3, 2, 2)
     for bad in ((X[0], h0, c0), (X, h0[:1], c0), (X, h0, c0[:1]), (X, h0[0], c0), (X[..., :1], h0, c0)):
         assert_raises(ValueError, submission.state_jacobian_norms, P, *bad)
+    expected = torch_jacobian_norms(P, X, h0, c0).mean(axis=1)
+    assert_close(submission.state_jacobian_norms(P, X, h0, c0), expected, name="norms of shapes that fit")

@@ -183,8 +183,8 @@ def apart(a, b):
     return bool(np.max(np.abs(np.asarray(a) - np.asarray(b))) > 1e-6)
 
 
-# The four below compare the submission with itself in two situations, so that a slip in the formula does not cost
-# these points as well.
+# Three of the four below compare the submission with itself in two situations, so that a slip in the formula does not
+# cost these points as well; each demands that the weights move, so that a rule which does nothing earns none.
 
 
 @in_worker
@@ -218,7 +218,7 @@ def check_memory(step, rng, **keywords):
     for t, (a, b) in enumerate(steps):
         assert_close(a, alone_a[t], atol=ATOL, name=f"the first of two weights after step {t + 1}")
         assert_close(b, alone_b[t], atol=ATOL, name=f"the second of two weights after step {t + 1}")
-    assert_true(is_plain(state), "the state is None, or numbers and arrays in tuples, lists or dicts")
+    assert_true(is_plain(state), "the state is None, or numbers and arrays in tuples, lists, dicts or dataclasses")
     assert_close(again, alone, atol=ATOL, name="w, going on from a stored state")
     again, _ = step(w, gs_a[3], fresh(stored), lr=0.1, **keywords)
     assert_close(again, alone, atol=ATOL, name="w, going on from a copy of a stored state")
@@ -235,11 +235,11 @@ def reuse_one_gradient_array(module, rule, w, gs, keywords):
     return path, first, g
 
 
-def check_purity(submission, name, rng, lr=0.1, **keywords):
-    """Arguments as they were, no shared memory, and the same path when the caller fills one gradient array again."""
-    step = getattr(submission, name)
+def check_purity(submission, name, rule, rng, lr=0.1, decay=0.0, **hyper):
+    """Arguments as they were, no shared memory, and the right path when the caller fills one gradient array again."""
+    step, keywords = getattr(submission, name), with_decay(decay, hyper)
     w, gs = drawn(rng, 3, zero_step=False)
-    path = run(step, w, gs, lr, **keywords)
+    path_start, path = w, run(step, w, gs, lr, **keywords)
     reused, w_after, g_after = reuse_one_gradient_array(submission, name, w, gs, {"lr": lr, **keywords})
     assert_close(w_after, w, atol=0, name="the array of weights that was passed in, afterwards,")
     assert_close(g_after, gs[-1], atol=0, name="the gradient array that was passed in, afterwards,")
@@ -255,6 +255,7 @@ def check_purity(submission, name, rng, lr=0.1, **keywords):
         assert_true(not seen.used_global_random, "an optimizer draws no random numbers")
         w, state = seen.value
         assert_close(w, expected, atol=ATOL, name="w, when somebody looks on,")
+    assert_close(path, descend(path_start, rule(gs, **hyper), lr, decay), atol=ATOL, name="w after each step")
 
 
 def check_shapes_and_precision(step, rng, **keywords):
@@ -330,7 +331,7 @@ def test_sgd_keeps_shape_and_precision(submission, rng):
 @check("sgd", points=0.5)
 def test_sgd_leaves_its_arguments_alone(submission, rng):
     """A step writes neither to the weights nor to the gradient and returns memory of its own."""
-    check_purity(submission, "sgd", rng, weight_decay=0.5)
+    check_purity(submission, "sgd", sgd_steps, rng, decay=0.5)
 
 
 @check("sgd", points=0.5)
@@ -393,7 +394,7 @@ def test_momentum_keeps_all_memory_in_the_state(submission, rng):
 @check("momentum", points=0.5)
 def test_momentum_leaves_its_arguments_alone(submission, rng):
     """The velocity has memory of its own: the caller may reuse the gradient array before the next step."""
-    check_purity(submission, "momentum", rng, beta=0.8)
+    check_purity(submission, "momentum", momentum_steps, rng, beta=0.8)
 
 
 @check("momentum", points=0.5)
@@ -453,7 +454,7 @@ def test_adagrad_keeps_all_memory_in_the_state(submission, rng):
 @check("adagrad", points=0.5)
 def test_adagrad_leaves_its_arguments_alone(submission, rng):
     """A step writes neither to the weights nor to the gradient, and the state has memory of its own."""
-    check_purity(submission, "adagrad", rng, eps=1e-3)
+    check_purity(submission, "adagrad", adagrad_steps, rng, eps=1e-3)
 
 
 @check("adagrad", points=0.5)
@@ -521,7 +522,7 @@ def test_rmsprop_keeps_all_memory_in_the_state(submission, rng):
 @check("rmsprop", points=0.5)
 def test_rmsprop_leaves_its_arguments_alone(submission, rng):
     """A step writes neither to the weights nor to the gradient, and the state has memory of its own."""
-    check_purity(submission, "rmsprop", rng, alpha=0.8, centered=True)
+    check_purity(submission, "rmsprop", rmsprop_steps, rng, alpha=0.8, centered=True)
 
 
 @check("rmsprop", points=0.5)
@@ -581,7 +582,7 @@ def test_adadelta_keeps_all_memory_in_the_state(submission, rng):
 @check("adadelta", points=1)
 def test_adadelta_leaves_its_arguments_alone(submission, rng):
     """A step writes neither to the weights nor to the gradient, and the state has memory of its own."""
-    check_purity(submission, "adadelta", rng, lr=1.0, eps=1e-3)
+    check_purity(submission, "adadelta", adadelta_steps, rng, lr=1.0, eps=1e-3)
 
 
 @check("adadelta", points=1)
@@ -656,7 +657,7 @@ def test_adam_keeps_all_memory_in_the_state(submission, rng):
 @check("adam", points=1)
 def test_adam_leaves_its_arguments_alone(submission, rng):
     """A step writes neither to the weights nor to the gradient, and the state has memory of its own."""
-    check_purity(submission, "adam", rng, eps=1e-3)
+    check_purity(submission, "adam", adam_steps, rng, eps=1e-3)
 
 
 @check("adam", points=1)
@@ -736,7 +737,7 @@ def test_adamw_keeps_all_memory_in_the_state(submission, rng):
 @check("adamw", points=0.5)
 def test_adamw_leaves_its_arguments_alone(submission, rng):
     """The decay makes new weights: the array that was passed in keeps its values."""
-    check_purity(submission, "adamw", rng, weight_decay=0.5, eps=1e-3)
+    check_purity(submission, "adamw", adam_steps, rng, decay=0.5, eps=1e-3)
 
 
 @check("adamw", points=0.5)
@@ -791,7 +792,7 @@ def test_clipping_adds_a_millionth_to_the_norm(submission, rng):
     """The factor is max_norm / (norm + 1e-6), which shows when the gradients themselves are tiny."""
     grads = [1e-5 * g for g in drawn_grads(rng)]
     before = norm_of(grads)
-    for share in (0.1, 1.0):
+    for share in (0.1, 0.9):
         clipped, norm = submission.clip_grad_norm(grads, share * before)
         assert_close(norm, before, name="norm")
         assert_close(clipped, [g * (share * before / (before + 1e-6)) for g in grads], name="clipped")
@@ -840,6 +841,10 @@ def test_clipping_accepts_nothing_and_zeros(submission):
     clipped, norm = submission.clip_grad_norm([], 1.0)
     assert_close(norm, 0.0, name="norm of an empty list")
     assert_close(clipped, [], name="clipped empty list")
+    ones = [np.ones(3), np.zeros(2)]
+    clipped, norm = submission.clip_grad_norm(ones, 2.0)
+    assert_close(norm, math.sqrt(3), name="norm of ones and zeros")
+    assert_close(clipped, ones, name="clipped ones and zeros")
 
 
 @check("clip_grad_norm", points=0.5)
@@ -863,6 +868,9 @@ def test_clipping_refuses_a_negative_norm(submission, rng):
     clipped, _ = submission.clip_grad_norm(grads, 0.0)
     assert_close(clipped, [np.zeros(3)], name="clipped to a norm of 0")
     assert_raises(ValueError, submission.clip_grad_norm, grads, -1.0)
+    clipped, norm = submission.clip_grad_norm(grads, 100.0)
+    assert_close(norm, norm_of(grads), name="norm")
+    assert_close(clipped, grads, name="clipped to a large norm")
 
 
 @check("clip_grad_norm", points=0.5)
@@ -937,6 +945,8 @@ def test_schedule_stays_at_the_floor(submission):
     """From step total on the rate stays at the floor and does not follow the cosine up again."""
     for rate in rates_of(submission, (20, 21, 33, 400), total=20, warmup=5, base=0.5, floor=0.1):
         assert_close(rate, 0.1, atol=1e-14, name="rate after the end")
+    (before,) = rates_of(submission, (10,), total=15, warmup=5, base=0.5, floor=0.1)
+    assert_close(before, 0.3, atol=1e-14, name="rate half-way to the end")
 
 
 @check("lr_at", points=0.5)

@@ -132,6 +132,7 @@ def test_soft_threshold_is_the_proximal_step(submission, rng):
         best = np.min([(u - w) ** 2 / 2 + t * np.abs(u) for u in [0 * w, *(v + step for step in steps)]], axis=0)
         objective = (v - w) ** 2 / 2 + t * np.abs(v)
         assert_close(np.minimum(objective, best), objective, name="objective", rtol=1e-12)
+        assert_close(v, w - np.clip(w, -t, t), name="v")
 
 
 @check("soft_threshold", points=1)
@@ -158,6 +159,11 @@ def test_soft_threshold_keeps_shape_dtype_and_arguments(submission, rng):
 
 
 # ------------------------------------------------------------------------------------------ dropout
+
+
+def assert_some_survive(y):
+    """Of many elements some survive and some do not; where x is not 0, y shows which."""
+    assert_true(0 < np.mean(y != 0) < 1, "some elements should survive and some should drop")
 
 
 @check("dropout_forward", points=1.5)
@@ -197,6 +203,8 @@ def test_dropout_draws_from_the_generator_only(submission, rng):
     masks.append(submission.dropout_forward(x, 0.5, np.random.default_rng(seed + 1), True)[1])
     different = [not np.array_equal(a, b) for a, b in itertools.combinations(masks, 2)]
     assert_close(np.array(different), np.ones(6, dtype=bool), name="whether two masks differ")
+    for mask in masks:
+        assert_close(mask, np.where(mask != 0, 2.0, 0.0), name="mask")
 
 
 @check("dropout_forward", points=0.5)
@@ -213,6 +221,9 @@ def test_dropout_refuses_a_bad_p(submission, rng):
     """p is a probability below 1: a negative one, 1 itself and anything above it are a ValueError."""
     for p in (1.0, 1.5, -0.1):
         assert_raises(ValueError, submission.dropout_forward, np.ones((2, 3)), p, rng, True)
+    y, mask = submission.dropout_forward(np.ones((16, 15)), 0.75, rng, True)
+    assert_close((y, mask), (np.where(y != 0, 4.0, 0.0),) * 2, name="(y, mask) of ones for p = 3/4")
+    assert_some_survive(y)
 
 
 @check("dropout_forward", points=1)
@@ -222,12 +233,15 @@ def test_dropout_keeps_shape_dtype_and_arguments(submission, rng):
         y, mask = assert_pure(submission.dropout_forward, x, 0.5, rng, True)
         assert_close(y, x * np.where(y != 0, 2.0, 0.0), name="y")
         assert_close(mask, np.where(y != 0, 2.0, 0.0), name="mask")
+        assert_some_survive(y)
     x = np.ones((6, 5), dtype=np.float32)
     for train in (True, False):
         y, mask = submission.dropout_forward(x, 0.2, rng, train)
         expected = np.where(y != 0, np.float32(1.25 if train else 1), np.float32(0))
         assert_close(y, expected, name="y for float32")
         assert_close(mask, expected, name="mask for float32")
+        survive = (y != 0).any() if train else (y != 0).all()
+        assert_true(survive, "in training some elements should survive, in evaluation all of them")
 
 
 @check("dropout_forward", points=0.5)
@@ -238,6 +252,7 @@ def test_cost_of_dropout(submission, rng):
     for (y, mask), x in zip(results, (small, large), strict=True):
         assert_close(y, x * np.where(y != 0, 2.0, 0.0), name="y")
         assert_close(mask, y, name="mask")  # of ones
+    assert_some_survive(results[1][0])
 
 
 @check("dropout_backward", points=1.5)
@@ -596,6 +611,8 @@ def test_mixup_refuses_a_bad_lam(submission, rng):
     x, t, perm = rng.standard_normal((2, 3)), np.eye(2), np.array([1, 0])
     for lam in (-0.01, 1.01):
         assert_raises(ValueError, submission.mixup, x, t, lam, perm)
+    expected = 0.25 * x + 0.75 * x[perm], 0.25 * t + 0.75 * t[perm]
+    assert_close(submission.mixup(x, t, 0.25, perm), expected, name="(x, t) for a share")
 
 
 @check("mixup", points=0.5)
@@ -695,6 +712,9 @@ def test_early_stopping_best_starts_at_infinity(submission):
     answers = [stopper.step(loss) for loss in (1.5, 1.5, -2.0, -2.0, -2.0)]
     assert_close(np.array(answers), np.array([False] * 4 + [True]), name="answers")
     assert_close(stopper.best, -2.0, name="best")
+    later = [stopper.step(loss) for loss in (-1.0, -2.0, -3.0, -3.0, -3.0)]
+    assert_close(np.array(later), np.array([True, True, False, False, True]), name="answers after the first stop")
+    assert_close(stopper.best, -3.0, name="best after the first stop")
 
 
 @check("EarlyStopping", points=0.5)
@@ -723,6 +743,9 @@ def test_early_stopping_refuses_a_bad_patience(submission):
     """A patience below 1 could never wait for anything: it is a ValueError."""
     for patience in (0, -1):
         assert_raises(ValueError, submission.EarlyStopping, patience)
+    stopper = keep(submission.EarlyStopping)(1)
+    answers = [stopper.step(loss) for loss in (2.0, 1.0, 3.0)]
+    assert_close(np.array(answers), np.array([False, False, True]), name="answers for a patience of 1")
 
 
 # ---------------------------------------------------------------------------------- dropout as ridge
@@ -765,6 +788,9 @@ def test_dropout_ridge_refuses_a_bad_p(submission, rng):
     X, y, w = rng.standard_normal((3, 2)), rng.standard_normal(3), rng.standard_normal(2)
     for p in (1.0, 1.5, -0.1):
         assert_raises(ValueError, submission.dropout_ridge, X, y, w, p)
+    penalty = sum(float(X[:, j] @ X[:, j]) * w[j] ** 2 for j in range(2))  # p / (1 - p) is 1
+    expected = float(((y - X @ w) ** 2).sum()) + penalty, penalty
+    assert_close(submission.dropout_ridge(X, y, w, 0.5), expected, name="(expected_loss, penalty) for p = 1/2")
 
 
 @check("dropout_ridge", points=1.5)

@@ -141,6 +141,12 @@ def replay(F, y, clf):
     return errors_of_rounds(F, y, wrong)
 
 
+def assert_trained(eps, least):
+    """There are rounds, and each took a stump of least error."""
+    assert_close(eps, least, name="weighted error of the chosen stumps", atol=1e-9)
+    assert_true(len(eps) > 0, "training takes at least one stump where one beats chance")
+
+
 def score(F, clf):
     return sum((alpha * says_one(F[j], thr, polarity) for j, thr, polarity, alpha in clf), np.zeros(F.shape[1]))
 
@@ -227,6 +233,8 @@ def test_only_two_dimensions_make_an_image(submission, rng):
     """A colour image or a single list of pixels raises ValueError."""
     shapes = [(5,), (4, 5, 3), ()]
     assert_each_refused(submission.integral_image, [(rng.standard_normal(shape),) for shape in shapes])
+    img = rng.standard_normal((4, 5))
+    assert_close(submission.integral_image(img), table(img), name="ii of an image")
 
 
 # ---------------------------------------------------------------- rect_sum
@@ -364,6 +372,7 @@ def test_windows_outside_and_tables_of_two_images_are_errors(submission, rng):
     ii, ii2 = table(img), table(img**2)
     bad = [(ii, ii2, 2, 0, 3, 2), (ii, ii2, 0, np.array([0, 5]), 2, 2), (ii, ii2[:, :-1], 0, 0, 2, 2)]
     assert_each_refused(submission.window_std, bad)
+    assert_close(submission.window_std(ii, ii2, 1, 0, 3, 2), np.std(img[1:4, :2]), name="std of a window inside")
 
 
 # ---------------------------------------------------------------- haar_feature
@@ -458,19 +467,25 @@ def test_features_leave_their_arguments_alone(submission, rng):
 @check("haar_feature", points=1)
 def test_sides_that_do_not_divide_are_errors(submission, rng):
     """An unknown kind, or a side that its parts cannot share equally, raises ValueError, also for one among many."""
-    ii = table(rng.integers(0, 256, (12, 12)))
+    img = rng.integers(0, 256, (12, 12))
+    ii = table(img)
     bad = [(kind, 12, 12) for kind in ("5", "4x", "")]
     bad += [("2x", 2, 3), ("2y", 3, 2), ("3x", 3, 4), ("3y", 5, 3), ("4", 2, 3), ("4", 3, 2)]
     bad += [("2x", 4, np.array([4, 6, 7])), ("3y", np.array([3, 4, 6]), 4)]
     assert_each_refused(submission.haar_feature, [(ii, kind, 0, 0, h, w) for kind, h, w in bad])
+    value = submission.haar_feature(ii, "3x", 1, 2, 5, 9)
+    assert_close(value, haar(img, "3x", 1, 2, 5, 9), name="feature whose parts are equal")
 
 
 @check("haar_feature", points=0.5)
 def test_a_feature_outside_the_image_is_an_error(submission, rng):
     """A feature that sticks out of the image on any side or has no pixels raises ValueError."""
-    ii = table(rng.integers(0, 256, (8, 10)))
+    img = rng.integers(0, 256, (8, 10))
+    ii = table(img)
     boxes = [(-1, 0, 6, 6), (0, -1, 6, 6), (3, 0, 6, 6), (0, 5, 6, 6), (1, 1, 0, 6), (1, 1, 6, 0)]
     assert_each_refused(submission.haar_feature, [(ii, kind, *box) for kind in KINDS for box in boxes])
+    value = submission.haar_feature(ii, "4", 2, 4, 6, 6)
+    assert_close(value, haar(img, "4", 2, 4, 6, 6), name="feature inside the image")
 
 
 # ---------------------------------------------------------------- enumerate_features
@@ -515,7 +530,9 @@ def test_turning_the_window_swaps_the_axes(submission):
     """The features of a W x H window are those of an H x W window with rows and columns exchanged."""
     turned_kind = {"2x": "2y", "2y": "2x", "3x": "3y", "3y": "3x", "4": "4"}
     results = in_turn(each, submission.enumerate_features, calls=[(2, 3), (3, 2), (4, 6), (6, 4)])
-    for _, upright in results:
+    for (H, W), upright in results:
+        missing = all_features(H, W) - set(as_tuples(upright))
+        assert_close(of_each_kind(missing), np.zeros(len(KINDS), np.int64), name="number of missing features")
         turned = [(turned_kind[kind], c, r, w, h) for kind, r, c, h, w in as_tuples(upright)]
         assert_close(sorted(as_tuples(next(results)[1])), sorted(turned), name="features")
 
@@ -530,12 +547,18 @@ def test_the_number_of_features(submission):
             wide = sum(W - w + 1 for w in range(across, W + 1, across))
             expected += tall * wide
         assert_close(len(keep(submission.enumerate_features)(H, W)), expected, name="number of features")
+    found = {tuple(feature) for feature in submission.enumerate_features(2, 3)}
+    assert_close(len(found), 6 + 6 + 3 + 2, name="number of different features of a 2 x 3 window", dtype=False)
 
 
 @check("enumerate_features", points=0.5)
 def test_an_empty_window_is_an_error(submission):
     """A window without rows or columns raises ValueError."""
     assert_each_refused(submission.enumerate_features, [(0, 4), (4, 0), (-1, 3)])
+    found = set(as_tuples(submission.enumerate_features(2, 3)))
+    expected = all_features(2, 3)
+    counts = [of_each_kind(expected - found), of_each_kind(found - expected)]
+    assert_close(counts, [np.zeros(len(KINDS), np.int64)] * 2, name="numbers of missing and of other features")
 
 
 # ---------------------------------------------------------------- best_stump
@@ -645,6 +668,7 @@ def test_samples_that_do_not_match_are_errors(submission):
     bad = [(v[:2], y, w), (v, y[:2], w), (v, y, w[:1]), (v[:0], y[:0], w[:0]), (v[None], y[None], w[None])]
     bad += [(v, np.array([-1, 1, -1]), w), (v, np.array([0, 1, 2]), w), (v, y, np.array([0.5, -0.1, 0.6]))]
     assert_each_refused(submission.best_stump, bad)
+    assert_best_stump(submission.best_stump(v, y, w), v, y, w)
 
 
 # ---------------------------------------------------------------- adaboost
@@ -668,8 +692,9 @@ def test_the_alpha_of_every_round(submission, rng):
     sizes = [(4, 14, 5, 2), (4, 15, 8, 4)]
     calls = [(*boosting_problem(rng, m, n, positives), T) for m, n, positives, T in sizes]
     for (F, y, _), clf in in_turn(each, submission.adaboost, calls=calls):
-        eps, _ = replay(F, y, clf)
+        eps, least = replay(F, y, clf)
         assert_close(np.array([alpha for *_, alpha in clf]), np.log((1 - eps) / eps), name="alpha", atol=1e-8)
+        assert_trained(eps, least)
 
 
 @check("adaboost", points=1)
@@ -724,7 +749,7 @@ def test_boosting_on_integer_features(submission, rng):
         F = (100 * (F - F.min())).clip(0, 255).astype(dtype)
         clf = submission.adaboost(F, y, 3)
         eps, least = replay(F, y, clf)
-        assert_close(eps, least, name="weighted error of the chosen stumps", atol=1e-9)
+        assert_trained(eps, least)
         assert_close(np.array([alpha for *_, alpha in clf]), np.log((1 - eps) / eps), name="alpha", atol=1e-8)
 
 
@@ -740,8 +765,9 @@ def test_the_training_error_is_bounded(submission, rng):
             wrong = (score(F, clf) >= alphas.sum() / 2 - 1e-12) != (y == 1)
             bound = np.prod(1 / np.cosh(alphas / 2))  # 2 sqrt(eps (1 - eps)) in terms of alpha
             assert_true(w[wrong].sum() <= bound + 1e-9, "the weighted training error stays under the bound")
-            eps, _ = replay(F, y, clf)
+            eps, least = replay(F, y, clf)
             assert_close(bound, np.prod(2 * np.sqrt(eps * (1 - eps))), name="bound from the alphas", atol=1e-8)
+            assert_trained(eps, least)
 
 
 @check("adaboost", points=1)
@@ -768,10 +794,8 @@ def test_the_work_grows_linearly(submission, rng):
 def test_the_training_set_is_left_alone(submission, rng):
     """Training writes neither to the features nor to the labels and draws no random numbers."""
     F, y = boosting_problem(rng, 3, 9, 4)
-    eps, least = replay(F, y, assert_pure(submission.adaboost, F, y, 2))
-    assert_close(eps, least, name="weighted error of the chosen stumps", atol=1e-9)
-    eps, least = replay(F, y, submission.adaboost(noncontiguous(F), noncontiguous(y), 2))
-    assert_close(eps, least, name="weighted error of the chosen stumps", atol=1e-9)
+    assert_trained(*replay(F, y, assert_pure(submission.adaboost, F, y, 2)))
+    assert_trained(*replay(F, y, submission.adaboost(noncontiguous(F), noncontiguous(y), 2)))
 
 
 @check("adaboost", points=0.5)
@@ -780,6 +804,7 @@ def test_a_malformed_training_set_is_an_error(submission, rng):
     F, y = boosting_problem(rng, 2, 6, 3)
     bad = [(F[0], y, 2), (F, y[:-1], 2), (F, 2 * y - 1, 2), (F, y, 0), (F[:0], y, 2), (F[:, :0], y[:0], 2)]
     assert_each_refused(submission.adaboost, bad)
+    assert_trained(*replay(F, y, submission.adaboost(F, y, 2)))
 
 
 # ---------------------------------------------------------------- strong_score
@@ -894,6 +919,8 @@ def test_boxes_apart_share_nothing(submission, rng):
     calls = [pair for b in others for pair in ((a, b), (b, a))]
     for _, result in in_turn(each, submission.iou, calls=calls):
         assert_close(result, 0.0, name="iou")
+    b = (3, 5, 4, 5)
+    assert_close(submission.iou(a, b), shared_over_covered(a, b), name="iou of boxes that overlap")
 
 
 @check("iou", points=0.5)
@@ -901,6 +928,7 @@ def test_a_box_without_area_is_an_error(submission):
     """A box whose height or width is not positive raises ValueError."""
     good, bad = (0, 0, 2, 2), [(0, 0, 0, 2), (0, 0, 2, 0), (1, 1, -1, 2), (1, 1, 2, -1), (0, 0, -2, -2)]
     assert_each_refused(submission.iou, [pair for box in bad for pair in ((good, box), (box, good))])
+    assert_close(submission.iou(good, (1, 1, 2, 2)), 1 / 7, name="iou of boxes with an area")
 
 
 # ---------------------------------------------------------------- nms
@@ -956,3 +984,5 @@ def test_boxes_and_scores_must_match(submission, rng):
     bad = [(boxes, scores[:3]), (boxes[:, :3], scores), (boxes[0], scores), (boxes, scores[:, None])]
     bad.append((boxes[:1, :3], scores[:1]))  # a single box, which is compared with no other
     assert_each_refused(submission.nms, [(*arguments, 0.5) for arguments in bad])
+    expected = boxes_to_keep(boxes, scores, 0.5)
+    assert_kept(submission.nms(boxes, scores, 0.5), expected, len(boxes))

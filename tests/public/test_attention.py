@@ -215,6 +215,9 @@ def test_weights_come_first(submission, rng):
     """A layer without weights refuses to compute anything."""
     x = torch.tensor(rng.standard_normal((1, 2, 4)))
     assert_raises(ValueError, submission.MultiHead(4, 2).forward, x, x)
+    weights = random_weights(rng, 4)
+    (out,) = loaded_forward(submission.MultiHead, [(4, 2, list(map(torch.tensor, weights)), (x, x))])
+    assert_close(out, torch.tensor(plain_heads(x.numpy(), x.numpy(), *weights, 2)), name="output with weights")
 
 
 @check("sinusoidal_positions", points=2.5)

@@ -90,6 +90,9 @@ def test_correlation_refuses_a_kernel_larger_than_the_image(submission, rng):
     kernels = [(4, 1), (1, 6), (4, 6)]
     calls = [(rng.standard_normal((3, 5)), rng.standard_normal(kernel)) for kernel in kernels]
     assert_each_refused(submission.correlate2d, calls)
+    x, w = rng.standard_normal((3, 5)), rng.standard_normal((3, 4))
+    expected = np.array([[(x[:, j : j + 4] * w).sum() for j in range(2)]])
+    assert_close(submission.correlate2d(x, w), expected, name="correlation with a kernel that fits")
 
 
 @check("convolve2d", points=1.5)
@@ -102,6 +105,8 @@ def test_convolution_of_an_impulse_is_the_kernel(submission, rng):
         calls.append((impulse, rng.standard_normal((kh, kw))))
     for (_, w), result in in_turn(each, submission.convolve2d, calls=calls):
         assert_close(result, w, name="convolution of an impulse")
+    ((impulse, w),) = calls[-1:]
+    assert_close(submission.convolve2d(-3 * impulse, w), -3 * w, name="convolution of an impulse of another size")
 
 
 @check("conv2d_forward", points=2)

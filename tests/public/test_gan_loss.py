@@ -50,6 +50,9 @@ def test_every_logit_needs_its_target(submission, rng):
     l = rng.standard_normal(4)
     for t in (np.ones((4, 1)), np.ones(3), np.ones(1)):
         assert_raises(ValueError, submission.bce_with_logits, l, t)
+    t = rng.random(4)
+    expected = mean(-y * math.log(sigmoid(x)) - (1 - y) * math.log(1 - sigmoid(x)) for x, y in zip(l, t, strict=True))
+    assert_close(submission.bce_with_logits(l, t), expected, name="loss with a target for each")
 
 
 @check("d_loss", points=2.5)
@@ -96,10 +99,12 @@ def test_non_saturating_loss_of_the_generator(submission, rng):
 @check("logit_grads", points=1)
 def test_four_gradients_by_name(submission, rng):
     """There is one gradient for the real logits and three for the fake ones, each with the shape of its logits."""
-    grads = submission.logit_grads(rng.standard_normal(3), rng.standard_normal((2, 1)))
+    real = rng.standard_normal(3)
+    grads = submission.logit_grads(real, rng.standard_normal((2, 1)))
     shapes = {name: list(grad.shape) for name, grad in grads.items()}
     expected = {"d_real": [3], "d_fake": [2, 1], "g_minimax": [2, 1], "g_ns": [2, 1]}
     assert_close(shapes, expected, name="shapes of the gradients")
+    assert_close(grads["d_real"], -1 / (1 + np.exp(real)) / 3, name="d_real")
 
 
 @check("logit_grads", points=3)

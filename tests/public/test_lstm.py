@@ -148,6 +148,10 @@ def test_step_gradients_have_the_shapes_of_the_inputs(submission, rng):
         pairs = [("dx", dx, X[0]), ("dh", dh, h), ("dc", dc, c), *((k, grads[k], P[k]) for k in KEYS)]
         for name, gradient, array in pairs:
             assert_true(np.shape(gradient) == array.shape, f"gradient {name} must have its array's shape")
+        def loss(v, x=X[0], h=h, P=P, upstream=cotangents):
+            return sum((dv * value).sum() for dv, value in zip(upstream, spec_step(x, h, v, P), strict=True))
+
+        assert_close(dc, central_differences(loss, c), name="dc", rtol=1e-7)
 
 
 @check("lstm_step_backward", points=2)
@@ -263,6 +267,8 @@ def test_fresh_parameters_have_the_stated_shapes(submission, rng):
         for key, shape in zip(KEYS, ((4 * H, D), (4 * H, H), (4 * H,), (4 * H,)), strict=True):
             assert_true(np.shape(P[key]) == shape, f"{key} does not have the stated shape")
             assert_true(np.asarray(P[key]).dtype == np.float64, f"{key} must be float64")
+    for key in ("W_ih", "W_hh"):
+        assert_true(len(np.unique(P[key])) == P[key].size, f"every entry of {key} is a draw of its own")
 
 
 @check("init_lstm", points=1)
@@ -295,6 +301,10 @@ def test_a_window_needs_at_least_one_step(submission, rng):
     *_, cache = submission.lstm_forward(X, h0, c0, P)
     for k in (0, -1):
         assert_raises(ValueError, submission.truncated_bptt, np.ones((3, 2, 2)), cache, k)
+    loss = loss_of_a_sequence(np.ones((3, 2, 2)), np.zeros((2, 2)), np.zeros((2, 2)))
+    expected = central_differences(lambda b: loss(X, h0, c0, {**P, "b_hh": b}), P["b_hh"])
+    grads = submission.truncated_bptt(np.ones((3, 2, 2)), cache, 3)
+    assert_close(grads["b_hh"], expected, name="gradient of b_hh for a window of three steps", rtol=1e-7)
 
 
 @check("state_jacobian_norms", points=2)

@@ -88,6 +88,7 @@ def test_dropout_gradient_uses_the_same_mask(submission, rng):
         dy = rng.standard_normal((10, 6))
         dx = submission.dropout_backward(dy, mask)
         assert_close(dx, dy * (y / x), name="dx")  # y is linear in each x: the slope is y / x
+        assert_true(0 < np.mean(y != 0) < 1, "some elements should survive and some should drop")
 
 
 @check("batchnorm_forward", points=2)

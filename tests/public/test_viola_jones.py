@@ -94,6 +94,7 @@ def test_the_table_starts_with_a_zero_row_and_column(submission, rng):
         assert_close(np.shape(ii), (H + 1, W + 1), name="shape of ii")
         assert_close(ii[0], np.zeros(W + 1, np.int64), name="first row")
         assert_close(ii[:, 0], np.zeros(H + 1, np.int64), name="first column")
+        assert_close(ii[-1, -1], np.sum(img), name="last entry")
 
 
 @check("integral_image", points=2)
@@ -131,10 +132,12 @@ def test_rectangles_at_the_borders(submission, rng):
 @check("rect_sum", points=1)
 def test_a_rectangle_outside_the_image_is_an_error(submission, rng):
     """A rectangle that is empty or leaves the image raises ValueError, also when it is one among many."""
-    ii = table(rng.integers(0, 100, (4, 6)))
+    img = rng.integers(0, 100, (4, 6))
+    ii = table(img)
     bad = [(-1, 0, 2, 2), (0, -1, 2, 2), (3, 0, 2, 2), (0, 5, 2, 2), (1, 1, 0, 2), (1, 1, 2, 0)]
     bad += [(np.array([0, 1, 3]), 0, 2, 2), (0, np.array([-1, 0]), 2, 2)]
     assert_each_refused(submission.rect_sum, [(ii, *rectangle) for rectangle in bad])
+    assert_close(submission.rect_sum(ii, 1, 3, 3, 3), np.sum(img[1:4, 3:6]), name="sum of a rectangle inside")
 
 
 # ---------------------------------------------------------------- window_std
@@ -161,6 +164,9 @@ def test_a_flat_window_gives_zero_not_nan(submission, rng):
     for _, std in in_turn(each, submission.window_std, calls=calls):
         # the table itself is off by some 1e-15, the root makes 1e-7 of it
         assert_close(std, np.zeros(windows.shape[1]), name="std of flat windows", atol=1e-6)
+    img = rng.uniform(0.1, 1.0, (3, 4))
+    std = submission.window_std(table(img), table(img**2), 0, 1, 3, 2)
+    assert_close(std, np.std(img[:, 1:3]), name="std of a window that is not flat")
 
 
 # ---------------------------------------------------------------- haar_feature
