@@ -473,6 +473,15 @@ def test_reports_inside_a_class_are_no_students(find, tmp_path):
     assert "reports of an earlier run" in words(found)
 
 
+def test_the_folder_that_reports_go_to_is_no_student(find, tmp_path):
+    """Also before anything lies there; where somebody's work does, it is somebody's folder."""
+    root = lay(tmp_path / "cls", {"ann/toy.py": WORK, "bob/toy.py": WORK, "out/old.html": "x"})
+
+    assert set(graded(find(root, output=root / "out"))) == {"ann", "bob"}
+    assert set(graded(find(root, output=root / "new"))) == {"ann", "bob", "out"}
+    assert set(graded(find(root, output=root / "ann"))) == {"ann", "bob", "out"}
+
+
 @pytest.mark.parametrize("marked", [True, False])
 def test_names_in_zips(find, tmp_path, marked):
     """UTF-8 that is not marked, or was taken for another code page first, is UTF-8."""
