@@ -87,7 +87,7 @@ def _graded(paths: list[Path], course: Course, topics: list[str], options: Optio
     """(report, what was found, whether Ctrl-C came)."""
     told = _Told(course)
     people = People.read(options.roster, options.people)
-    asked = Asked(options.layout, tuple(topics), options.zip_encoding, people)
+    asked = Asked(options.layout, tuple(topics), options.zip_encoding, people, options.output)
     with Grader(
         course, seed=options.seed, judges=options.jobs, trusted=options.trusted, progress=told
     ) as grader:

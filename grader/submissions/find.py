@@ -40,13 +40,14 @@ DISTINCT = ("gradescope", "canvas", "moodle", "blackboard", "brightspace")  # la
 class Asked:
     """How paths are read: as which layout (None: found out), for which topics (none: all), with which names' encoding.
 
-    `people` is what the instructor says of who is who.
+    `people` is what the instructor says of who is who; `output` is where reports go, which is nobody's folder.
     """
 
     layout: str | None = None
     topics: tuple[str, ...] = ()
     encoding: str | None = None
     people: People = People()
+    output: Path | None = None
 
 
 def find_submissions(
@@ -109,11 +110,20 @@ class _Finder:
             words = getattr(error, "strerror", None) or str(error)
             raise UsageError(f"cannot be read: {words}", str(path), "check the spelling and the rights") from None
         if stat.S_ISDIR(mode):
-            self._tree(folder_tree(path, self.found.warn), path.resolve().name, packed=False)
+            tree = self._without_output(folder_tree(path, self.found.warn), path)
+            self._tree(tree, path.resolve().name, packed=False)
         elif naming.is_archive(path.name) and stat.S_ISREG(mode):
             self._tree(self._archive(path), _stem(path), packed=self.asked.layout is None)
         else:
             self._single_file(path)
+
+    def _without_output(self, tree: Tree, path: Path) -> Tree:
+        """Without the folder that this run writes to, unless somebody's work lies there."""
+        if self.asked.output is None or not self.asked.output.resolve().is_relative_to(path.resolve()):
+            return tree
+        here = PurePosixPath(*self.asked.output.resolve().relative_to(path.resolve()).parts)
+        holds_work = any(here in p.parents and self.reader.is_work(p) for p in tree.files)
+        return tree if holds_work or not here.parts else tree.without({here})
 
     def _archive(self, path: Path) -> Tree:
         try:
@@ -153,7 +163,7 @@ class _Finder:
             for entry, download in inner.items():
                 self._tree(download, _stem(PurePosixPath(entry)), packed=True, depth=depth + 1)
             if inner:
-                tree = tree.without(set(inner))
+                tree = tree.without(set(map(PurePosixPath, inner)))
                 layout = self.layouts["class"]
                 fit = layout.fit(tree)
                 if not fit.fits:

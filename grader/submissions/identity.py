@@ -123,9 +123,27 @@ def _with_members(downloads: list[Download], people: People, found: Found) -> No
     for download in downloads:
         if download.layout == "class":
             named = [_rows_of(s, own, people, found) if s.members else ([s], []) for s in download.submissions]
-            theirs = {row.student: row for _, rows in reversed(named) for row in rows}
+            theirs = _merged([row for _, rows in named for row in rows], found)
+            for group, (kept, rows) in zip(download.submissions, named, strict=True):
+                kept += [] if kept or _all_given(group, [theirs[row.student] for row in rows]) else [group]
             rows = [_filled(row, theirs.pop(row.student, None)) for kept, _ in named for row in kept]
             download.submissions[:] = [*rows, *theirs.values()]
+
+
+def _merged(rows: list[Submission], found: Found) -> dict[str, Submission]:
+    """One row for each member; whom two groups name has the topics of both, and of one topic the first one's file."""
+    theirs: dict[str, Submission] = {}
+    for row in rows:
+        first = theirs.get(row.student)
+        if first is not None and first.files.keys() & row.files.keys():
+            found.look_at(row.student, row.origin, f"named as a member there and in {first.origin}, which counts")
+        theirs[row.student] = row if first is None else _filled(first, row)
+    return theirs
+
+
+def _all_given(group: Submission, members: list[Submission]) -> bool:
+    """Whether each file of a group counts for somebody, so that its folder needs no row of its own."""
+    return all(any(m.files.get(topic) is file for m in members) for topic, file in group.files.items())
 
 
 def _rows_of(
@@ -147,10 +165,14 @@ def _rows_of(
 
 
 def _filled(row: Submission, group: Submission | None) -> Submission:
-    """A member's own row, with the topics of the group that it lacks."""
+    """A member's own row, with the topics of the group that it lacks, each with its own time."""
     if group is None:
         return row
-    return replace(row, files={**group.files, **row.files}, notes=row.notes + group.notes)
+    files = {**group.files, **row.files}
+    known = {t: (row if t in row.files else group).submitted_for(t) for t in files}
+    times = {t: time for t, time in known.items() if time is not None}
+    origins = tuple(dict.fromkeys(row.origins + group.origins))
+    return replace(row, files=files, submitted=None, times=times, notes=row.notes + group.notes, joined=origins)
 
 
 def _is_no_student(group: Submission, people: People) -> bool:

@@ -90,13 +90,16 @@ class Tree:
         """A tree of some files under other names: name there -> path here."""
         return Tree(where, lambda path, cap: self.read(files[path], cap), sorted(files))
 
-    def without(self, names: set[str]) -> Tree:
-        """The same without some of the entries at the top."""
-        tree = Tree(self.where, self.read, [p for p in self.files if p.parts[0] not in names], disk=self.disk)
-        tree.folders = {p for p in self.folders if p.parts[0] not in names}
-        tree.traces = {p for p in self.traces if not p.parts or p.parts[0] not in names}
-        for whole, part in ((self.odd, tree.odd), (self.cut, tree.cut)):
-            part.update({p: reason for p, reason in whole.items() if not p.parts or p.parts[0] not in names})
+    def without(self, left_out: set[PurePosixPath]) -> Tree:
+        """The same without some files and folders, and what lies in them."""
+
+        def stays(path: PurePosixPath) -> bool:
+            return path not in left_out and left_out.isdisjoint(path.parents)
+
+        tree = Tree(self.where, self.read, list(filter(stays, self.files)), disk=self.disk)
+        tree.folders, tree.traces = set(filter(stays, self.folders)), set(filter(stays, self.traces))
+        tree.odd = {path: reason for path, reason in self.odd.items() if stays(path)}
+        tree.cut = {path: reason for path, reason in self.cut.items() if stays(path)}
         return tree
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import Path
 
 import classes
 import pytest
-from classes import NOTHING, UNREAD, Student, class_of, lay, packed, taken, unlisted, wanted, work_of
+from classes import NOTHING, UNREAD, Student, class_of, lay, notebook, packed, taken, text, unlisted, wanted, work_of
 from toys import ROOT
 
 from grader.course import Course, load_course
-from grader.submissions import Asked, Found, find_submissions
+from grader.submissions import LAYOUT_NAMES, Asked, Found, find_submissions
 
 TOPICS = ("conv_backprop", "backprop", "optimizers")
 
@@ -113,3 +114,39 @@ def test_a_term_is_one_row_a_student(course, tmp_path, layout, how):
             r: w for r, w in nfc(here).items() if got[r] != UNREAD or r not in closed
         }
         assert all(got[row] == UNREAD for row, what in nfc(here).items() if what == UNREAD)
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def examples() -> dict[str, tuple[str, list[str]]]:
+    """The example trees of docs/course.md: layout -> (the folder, the files below it)."""
+    page = (ROOT / "docs" / "course.md").read_text(encoding="utf-8")
+    block = page.split("what of it is not read:\n\n```\n")[1].split("```")[0]
+    shown = {}
+    for tree in block.strip().split("\n\n"):
+        head, *lines = tree.splitlines()
+        folder, layout = re.match(r"(\S+)/ +(\w+)", head).groups()
+        shown[layout] = folder, [re.split(r" {2,}", line.strip())[0] for line in lines]
+    return shown
+
+
+@pytest.mark.parametrize("layout", LAYOUT_NAMES)
+def test_the_pages_example_is_read_as_it_says(course, tmp_path, layout):
+    """Every layout has an example tree, and a second student in it."""
+    folder, names = examples()[layout]
+    work = text(course, "lstm", Student(7))
+    files = {name: notebook(work) if name.endswith(".ipynb") else work.encode() for name in names}
+    if layout == "blackboard":
+        files[names[0]] = b"Name: J Doe (jdoe)\n"
+    if layout == "gradescope":
+        files["submission_metadata.yml"] = b"submission_4711:\n  :submitters:\n  - :sid: s1\n"
+    if layout == "forge":
+        files |= {name.replace("ann", "bob"): data for name, data in files.items()}
+    found = find(course, lay(tmp_path / folder, files), topic="lstm")
+
+    assert found.layouts == [layout]
+    assert "of lstm by 7." in taken(found, "lstm").values()
+    assert {"student": {"ann"}, "class": {"ann", "bob", "cyd"}, "blackboard": {"jdoe"}, "gradescope": {"s1"}}.get(
+        layout, set()
+    ) <= {s.student for s in found.submissions}

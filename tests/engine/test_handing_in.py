@@ -318,6 +318,14 @@ def test_names_of_people_and_topics(find, tmp_path, tail):
     assert (only(found).student, graded(found)) == ("ann", {"ann": "work"})
 
 
+def test_a_flat_folder_of_several_is_listed(find, tmp_path):
+    """Files named after people in one folder are one student's for the layout, and somebody should look."""
+    found = find(lay(tmp_path / "flat", {"ann_toy.py": WORK, "bob_toy.py": STUB}))
+
+    assert [(row.student, row.what) for row in found.unread] == [("flat", "ann_toy.py, bob_toy.py")]
+    assert not find(lay(tmp_path / "ann", {"ann_toy.py": WORK, "HW3_toy_final.py": STUB})).unread
+
+
 def test_what_teams_and_drives_pack(find, tmp_path):
     """Versions below assignments below people; what is not handed in yet is set aside; libraries are nobody's work."""
     files = {f"Submitted files/{n}/HW 3/Version {v}/toy.py": WORK if v == 2 else STUB for n in "ab" for v in (1, 2)}
@@ -476,6 +484,15 @@ def test_reports_inside_a_class_are_no_students(find, tmp_path):
     assert "reports of an earlier run" in words(found)
 
 
+def test_the_folder_that_reports_go_to_is_no_student(find, tmp_path):
+    """Also before anything lies there; where somebody's work does, it is somebody's folder."""
+    root = lay(tmp_path / "cls", {"ann/toy.py": WORK, "bob/toy.py": WORK, "out/old.html": "x"})
+
+    assert set(graded(find(root, output=root / "out"))) == {"ann", "bob"}
+    assert set(graded(find(root, output=root / "new"))) == {"ann", "bob", "out"}
+    assert set(graded(find(root, output=root / "ann"))) == {"ann", "bob", "out"}
+
+
 @pytest.mark.parametrize("marked", [True, False])
 def test_names_in_zips(find, tmp_path, marked):
     """UTF-8 that is not marked, or was taken for another code page first, is UTF-8."""
@@ -570,6 +587,18 @@ def test_every_member_of_a_group_has_a_row(find, tmp_path):
     assert graded(found) == {"ann": "work", "bob": "work", "cyd": "stub"}
     assert "whose submission.yml names bob as a member" in words(found)
     assert [(row.student, "own work" in row.why) for row in found.unread] == [("cyd", True)]
+
+
+def test_whom_two_groups_name_has_the_work_of_both(find, tmp_path):
+    """And no group's work is lost, also where it goes to nobody."""
+    files = {"x/toy.py": STUB, "x/submission.yml": "student: ann\nmembers: [ann, bob]\n"}
+    files |= {"y/second.py": SECOND, "y/submission.yml": "student: bob\nmembers: [bob]\n"}
+    files |= {"z/toy.py": WORK, "z/submission.yml": "student: bob\nmembers: [bob]\n"}
+    found = find(lay(tmp_path / "class", files))
+
+    assert graded(found) == {"ann": "stub", "bob": "stub", "z": "work"}
+    assert next(sorted(s.files) for s in found.submissions if s.student == "bob") == ["second", "toy"]
+    assert ("bob", "named as a member there and in") in [(r.student, r.why[:30]) for r in found.unread]
 
 
 def test_members_are_in_the_roster(find, tmp_path):

@@ -16,13 +16,14 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from toys import ROOT
 
-from grader.course import Course, load_course
+from grader.course import load_course
 from grader.errors import NothingToGrade
-from grader.submissions import Asked, Found, find_submissions, naming, opener, reading
+from grader.submissions import Asked, Found, People, find_submissions, naming, opener, reading
 from grader.submissions.layouts import blackboard, brightspace, canvas, moodle
 
 COURSE = load_course(ROOT / "course.yml")
 TOPICS = ("backprop", "conv_backprop", "lstm")
+NOBODY = People()
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 
@@ -37,7 +38,7 @@ def one_process() -> Iterator[None]:
     end()
 
 
-def find(files: Files, *, packing: str = "folder", course: Course = COURSE) -> Found | None:
+def find(files: Files, *, packing: str = "folder", people: People = NOBODY) -> Found | None:
     """What is found where these files lie; None where nobody is."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "download"
@@ -47,7 +48,7 @@ def find(files: Files, *, packing: str = "folder", course: Course = COURSE) -> F
             root = root.with_suffix(".zip")
             root.write_bytes(packed(files))
         try:
-            return find_submissions([root], course, asked=Asked(topics=TOPICS))
+            return find_submissions([root], COURSE, asked=Asked(topics=TOPICS, people=people))
         except NothingToGrade:
             return None
 
@@ -130,6 +131,46 @@ def test_folders_of_any_names(data, names):
     assert all(is_told(found, files, mark) for mark in missed), (missed, found)
 
 
+NAMES = ("ann", "bob", "cyd", "dee")
+CLAIMS = st.fixed_dictionaries(
+    {},
+    optional={"student": st.sampled_from(NAMES), "members": st.lists(st.sampled_from(NAMES), max_size=3, unique=True)},
+)
+
+
+@QUICK
+@given(
+    st.dictionaries(st.sampled_from(NAMES), st.tuples(st.sets(st.sampled_from(TOPICS)), CLAIMS), min_size=2),
+    st.sets(st.sampled_from(NAMES)),
+)
+def test_no_word_of_a_student_takes_anything_from_another(handed, roster):
+    """Whatever `submission.yml` claims: whoever has handed in a topic is graded for that file and no other."""
+    files: Files = {}
+    for name, (topics, claims) in handed.items():
+        files |= {f"{name}/{t}.py": data_of(t, NAMES.index(name)) for t in topics} | {f"{name}/notes.md": b"x"}
+        lines = [f"{key}: {value if isinstance(value, str) else list(value)}" for key, value in claims.items()]
+        files |= {f"{name}/submission.yml": "\n".join(lines).encode()} if lines else {}
+    found = find(files, people=People(frozenset(roster)) if roster else People())
+    if found is None:
+        assert not any(topics for topics, _ in handed.values())
+        return
+    rows = {s.student: s for s in found.submissions}
+
+    assert len(rows) == len(found.submissions)
+    for name, (topics, _) in handed.items():
+        own = {(t, str(NAMES.index(name))) for t in topics}
+        others = {
+            m
+            for s in found.submissions
+            for f in s.files.values()
+            for m in marks(f.source)
+            if m[1] == str(NAMES.index(name))
+        }
+        assert own == others
+        if name in rows and (not roster or name in roster):
+            assert own <= {m for f in rows[name].files.values() for m in marks(f.source)}
+
+
 def is_told(found: Found, files: Files, mark: tuple[str, str]) -> bool:
     """Whether the row of the file that bears this mark is not graded, or a line of `unread.csv` names it."""
     (path,) = (p for p, data in files.items() if mark in marks(data.decode(errors="replace")))
@@ -175,7 +216,7 @@ def test_trees_of_any_shape(entries, packing):
 
 def _told_of(path: str, words: str) -> bool:
     """Whether the end of a path, or the entry at the top that it lies in, is named."""
-    parts = PurePosixPath(path).parts
+    parts = PurePosixPath(path.replace("_assignsubmission_file", "")).parts
     return any("/".join(parts[i:]) in words or "/".join(parts[i:-1] or "?") in words for i in range(len(parts)))
 
 

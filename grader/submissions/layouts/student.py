@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 from grader.submissions import naming
 from grader.submissions.gathering import OWN
 from grader.submissions.layouts.base import Fit, Layout
 from grader.submissions.model import Submission
 from grader.submissions.reading import Reader, shown_name
+from grader.submissions.selecting import some
 from grader.submissions.trees import Tree
 
 MANY_ARCHIVES = 3  # in one folder, which are no longer the tries of one student
@@ -38,9 +40,22 @@ class StudentFolder(Layout):
     def read(self, tree: Tree, name: str) -> list[Submission]:
         """The one submission, under the folder's name unless `submission.yml` says another."""
         submission = self.reader.student(tree, name)
+        self._look_for_others(tree, submission)
         if not submission.claimed:
             return [submission]
         return [replace(submission, student=shown_name(submission.claimed), claimed="")]
+
+    def _look_for_others(self, tree: Tree, submission: Submission) -> None:
+        """List what may be several students' files, named after them: `ann_optimizers.py`, `bob_optimizers.py`."""
+        signed: dict[str, list[PurePosixPath]] = {}
+        for path in tree.top:
+            topic, stem = self.reader.topic_of(path), naming.without_suffix(path.name)
+            if topic and stem and self.reader.names.signed(stem):
+                signed.setdefault(topic, []).append(path)
+        for paths in signed.values():
+            if len(paths) > 1:
+                why = "may be of several students; a folder for each tells them apart"
+                self.reader.found.look_at(submission.student, some(paths), why, submission.origin)
 
 
 def _is_one_student(tree: Tree, reader: Reader) -> bool:
