@@ -550,10 +550,11 @@ def test_forward_refuses_bad_shapes_and_lengths(submission, rng):
 
 
 def assert_linear_in_time(counts):
-    """Counts at T, 2T and 4T steps: the second growth is twice the first."""
+    """Counts at T, 2T and 4T steps: the second growth is at most twice the first, but for a branch."""
     one, two, four = counts
-    excess = abs((four - two) - 2 * (two - one))
-    assert_true(excess <= 0.02 * four, "the instruction count must grow in proportion to the number of steps")
+    assert_true(one > 0, "the instructions are executed by the submitted code")
+    excess = (four - two) - 2 * (two - one)
+    assert_true(excess <= 0.02 * four + 40, "the instruction count must grow in proportion to the number of steps")
 
 
 @check("lstm_forward", points=1)
