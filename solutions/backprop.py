@@ -4,7 +4,7 @@ Shapes: N examples, D inputs, M outputs, K classes; every batch is batch-first.
 Functions never write to their arguments, return no memory shared with them, and draw nothing from NumPy's
 global random state; float32 stays float32, float64 stays float64; arrays may have any memory layout.
 A cache is whatever a forward function wants to hand to its own backward function; nobody else looks inside,
-and it may refer to the inputs.
+and it may refer to the inputs. It may be used more than once and stays as it is; several may be alive at once.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def linear_backward(dy: np.ndarray, cache: Cache) -> tuple[np.ndarray, np.ndarra
 
     Args:
         dy: upstream gradient dL/dy, (N, M) float.
-        cache: from the `linear_forward` call that made y.
+        cache: from the `linear_forward` call that made y; it may be used more than once and stays as it is.
 
     Returns:
         dx: dL/dx, (N, D).
@@ -116,7 +116,7 @@ def act_backward(da: np.ndarray, cache: Cache) -> np.ndarray:
 
     Args:
         da: upstream gradient dL/da, the shape of z, float.
-        cache: from the `act_forward` call that made a.
+        cache: from the `act_forward` call that made a; it may be used more than once and stays as it is.
 
     Returns:
         dz: dL/dz, the shape of z. The derivative of relu at exactly 0 is 0.
@@ -146,7 +146,7 @@ def softmax_xent(logits: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     For one row z with label c the loss is logsumexp(z) - z[c], that is -log softmax(z)[c].
 
     Args:
-        logits: unnormalised scores, (N, K) float, N at least 1.
+        logits: unnormalised scores, (N, K) float, N and K at least 1 (with K = 1 the loss is 0).
         y: class labels, (N,) int64, each in 0 ... K-1.
 
     Returns:
@@ -388,7 +388,7 @@ class Value:
         ### END SOLUTION
 
     def __pow__(self, exponent: float) -> Value:
-        """self ** exponent, for a plain number as the exponent.
+        """self ** exponent, for a plain number as the exponent; with exponent 0 it is 1 and flat, at 0 as well.
 
         Raises:
             ValueError: the exponent is not a number (a `Value`, for instance).
@@ -396,7 +396,8 @@ class Value:
         ### BEGIN SOLUTION
         if not isinstance(exponent, Real):
             raise ValueError("the exponent must be a plain number")
-        return _result(self.data**exponent, (self, exponent * self.data ** (exponent - 1)))
+        slope = exponent * self.data ** (exponent - 1) if exponent else 0.0
+        return _result(self.data**exponent, (self, slope))
         ### END SOLUTION
 
     def __neg__(self) -> Value:
@@ -442,7 +443,7 @@ class Value:
         ### END SOLUTION
 
     def tanh(self) -> Value:
-        """Hyperbolic tangent."""
+        """Hyperbolic tangent; value and slope are right for numbers of any size, ±1000 among them."""
         ### BEGIN SOLUTION
         t = math.tanh(self.data)
         return _result(t, (self, 1 - t * t))

@@ -185,7 +185,7 @@ def conv2d_dw(dy: np.ndarray, cache: Cache) -> np.ndarray:
 
     Args:
         dy: upstream gradient, (N, F, Ho, Wo) float.
-        cache: from conv2d_forward.
+        cache: from conv2d_forward; it may be used more than once and stays as it is.
 
     Returns:
         dw, (F, C, kh, kw), dtype of dy.
@@ -204,7 +204,7 @@ def conv2d_db(dy: np.ndarray, cache: Cache) -> np.ndarray:
 
     Args:
         dy: upstream gradient, (N, F, Ho, Wo) float.
-        cache: from conv2d_forward.
+        cache: from conv2d_forward; it may be used more than once and stays as it is.
 
     Returns:
         db, (F,), dtype of dy.
@@ -227,7 +227,7 @@ def conv2d_dx(dy: np.ndarray, cache: Cache) -> np.ndarray:
 
     Args:
         dy: upstream gradient, (N, F, Ho, Wo) float.
-        cache: from conv2d_forward.
+        cache: from conv2d_forward; it may be used more than once and stays as it is.
 
     Returns:
         dx, (N, C, H, W), dtype of dy.
@@ -341,7 +341,7 @@ def maxpool2d_backward(dy: np.ndarray, cache: Cache) -> np.ndarray:
 
     Args:
         dy: upstream gradient, (N, C, Ho, Wo) float.
-        cache: from maxpool2d_forward.
+        cache: from maxpool2d_forward; it may be used more than once and stays as it is.
 
     Returns:
         dx, (N, C, H, W), dtype of dy.

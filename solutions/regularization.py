@@ -194,7 +194,7 @@ def batchnorm_backward(dy: Array, cache: Cache) -> tuple[Array, Array, Array]:
 
     Args:
         dy: upstream gradient, (N, D) float.
-        cache: what batchnorm_forward(..., train=True) returned for this batch.
+        cache: what batchnorm_forward(..., train=True) returned for this batch; it may be used more than once.
 
     Returns:
         dx: (N, D), dtype of dy.
@@ -218,7 +218,7 @@ def smooth_labels(y: Array, K: int, eps: float) -> Array:
 
     Args:
         y: class indices, (N,) integer, 0 <= y < K.
-        K: number of classes.
+        K: number of classes, >= 1; a single class has the target 1.
         eps: total mass spread evenly over *all* K classes, the true one included, 0 <= eps <= 1.
 
     Returns:
@@ -340,7 +340,11 @@ class EarlyStopping:
         ### END SOLUTION
 
     def step(self, val_loss: float) -> bool:
-        """Take in the validation loss of one more epoch; True means stop now."""
+        """Take in the validation loss of one more epoch; True means stop now.
+
+        The rule stays the same after a stop: True at each step that does not improve, False at one that does,
+        which starts the count afresh.
+        """
         ### BEGIN SOLUTION
         if val_loss < self.best - self.min_delta:
             self.best = val_loss

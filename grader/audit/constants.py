@@ -1,7 +1,7 @@
-"""Answers that know nothing: whole modules, made from a topic's stub or its reference, that must earn no point.
+"""Answers that know nothing: whole modules, made of a topic's stub or its reference, that must earn no point.
 
-Each strategy answers every call in one way: an error, a constant, an argument, or something of the very shape and
-type that is right, but filled with one number. What such a module passes, a check gives away.
+Each answers every call in one way: by an error, a constant, an argument, or by what is right in kind, shape and dtype
+but filled with one number. What such a module passes, a check gives away. The templates run in the worker.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-PLACE = re.compile(r'^( +)raise NotImplementedError\("([\w.]+)"\)$', re.MULTILINE)
+PLACE = re.compile(r'^( +)raise NotImplementedError\("([\w.]+)"\)$', re.MULTILINE)  # of a body, in a stub
 
 ERRORS = ("ValueError", "TypeError", "RuntimeError")
-ANSWERS = {  # in terms of `given`, the list of arguments without self
+ANSWERS = {  # in terms of `given`, the arguments without self
     "None": "None",
     "()": "()",
     "[]": "[]",
@@ -39,12 +39,30 @@ ANSWERS = {  # in terms of `given`, the list of arguments without self
     "zeros like the first argument": "given[0] * 0 if given else None",
     "copies of the first argument and of all": "copy.deepcopy((given[0], tuple(given))) if given else None",
 }
-FILLINGS = {  # in terms of `x`, an array or number of the right answer
-    "zeros where the right numbers belong": "x * 0",
-    "ones where the right numbers belong": "x * 0 + 1",
-    "halves where the right numbers belong": "x * 0 + (0.5 if is_float(x) else 1)",
-    "nan where the right numbers belong": "x * float('nan') if is_float(x) else x * 0",
+FILLINGS = {  # in terms of `x`, a number of the right answer, or a tensor of them
+    "zeros": "x * 0",
+    "ones": "x * 0 + 1",
+    "halves": "x * 0 + (0.5 if is_float(x) else 1)",
+    "nan": "x * float('nan') if is_float(x) else x * 0",
 }
+
+
+def constant_modules(stub: str, reference: str) -> Iterator[tuple[str, str]]:
+    """(how it answers, module text) of each."""
+    for error in ERRORS:
+        yield f"raise {error}", PLACE.sub(rf'\1raise {error}("x")', stub)
+    for name, answer in ANSWERS.items():
+        yield f"return {name}", PLACE.sub(_returning, stub) + ANSWERING.format(answer=answer)
+    names = sorted({place[2].partition(".")[0] for place in PLACE.finditer(stub)})
+    for name, filling in FILLINGS.items():
+        yield f"return {name} of the right shape", reference + FILLING.format(filling=filling, names=names)
+
+
+def _returning(place: re.Match[str]) -> str:
+    if place[2].endswith(".__init__"):
+        return f"{place[1]}vars(self).update((k, v) for k, v in locals().items() if k not in ('self', '__class__'))"
+    return f"{place[1]}return _answer(locals())"
+
 
 ANSWERING = """
 
@@ -58,17 +76,15 @@ def _answer(given):
     return {answer}
 
 
-def _with_attributes(kind):
-    def attribute(self, name):
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return _answer(dict(vars(self)))
-
-    kind.__getattr__ = attribute
+def _attribute(self, name):
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return _answer(vars(self))
 
 
-for _kind in [value for value in globals().values() if isinstance(value, type) and value.__module__ == __name__]:
-    _with_attributes(_kind)
+for _kind in list(globals().values()):
+    if isinstance(_kind, type) and _kind.__module__ == __name__:
+        _kind.__getattr__ = _attribute
 """
 
 FILLING = """
@@ -83,8 +99,12 @@ _RIGHT = dict(globals())  # where the right functions find each other
 
 
 def is_float(x):
-    return isinstance(x, float) or getattr(getattr(x, "dtype", None), "is_floating_point", False) or (
-        isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind == "f")
+    kind = getattr(x, "dtype", None)
+    return isinstance(x, float) or getattr(kind, "kind", "") == "f" or getattr(kind, "is_floating_point", False)
+
+
+def _one(x):
+    return {filling}
 
 
 def _filled(x):
@@ -93,22 +113,15 @@ def _filled(x):
         return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
     if isinstance(x, dict):
         return {{name: _filled(part) for name, part in x.items()}}
-    if isinstance(x, bool):
-        return bool({filling}) if not is_float(x) else x
-    if isinstance(x, np.ndarray) and x.dtype == bool:
-        return np.full(x.shape, bool(np.asarray({filling}).any()) if x.size else False)
+    if isinstance(x, (bool, np.bool_)):
+        return type(x)(_one(1))
     if isinstance(x, np.ndarray):
         return np.full_like(x, _one(x.dtype.type(1)))
     if isinstance(x, (int, float, np.generic)):
-        return type(x)(_one(x if np.isfinite(x) else type(x)(1)))
+        return type(x)(_one(type(x)(1)))
     if type(x).__module__ == "torch" and hasattr(x, "is_floating_point"):
-        one = x.detach().new_ones(()).item()
-        return x * 0 + _one(one) if x.is_floating_point() else x * 0
+        return _one(x) if x.is_floating_point() else x * 0  # keeps the graph
     return x
-
-
-def _one(x):
-    return {filling}
 
 
 def _copies(arguments):
@@ -124,45 +137,27 @@ def _rebound(function):
     return made
 
 
-def _empty_answers(function, fills_self):
+def _constant(function, is_method):
     right = _rebound(function)
 
     @functools.wraps(function)
     def answer(*args, **kwargs):
-        if not fills_self:
+        if not is_method:
             args, kwargs = _copies((args, kwargs))  # what a function does to its arguments is no constant
         value = right(*args, **kwargs)
-        if fills_self:
-            for name, part in list(vars(args[0]).items()):
-                if not name.startswith("_"):
-                    vars(args[0])[name] = _filled(part)
+        for name, part in list(vars(args[0]).items()) if is_method else ():
+            if not name.startswith("_"):
+                vars(args[0])[name] = _filled(part)
         return _filled(value)
 
     return answer
 
 
 for _name, _value in list(globals().items()):
-    if isinstance(_value, types.FunctionType) and _name in {names!r}:
-        globals()[_name] = _empty_answers(_value, False)
-    elif isinstance(_value, type) and _name in {names!r}:
+    if _name in {names!r} and isinstance(_value, types.FunctionType):
+        globals()[_name] = _constant(_value, False)
+    elif _name in {names!r} and isinstance(_value, type):
         for _method, _function in list(vars(_value).items()):
             if isinstance(_function, types.FunctionType):
-                setattr(_value, _method, _empty_answers(_function, True))
+                setattr(_value, _method, _constant(_function, True))
 """
-
-
-def know_nothings(stub: str, reference: str) -> Iterator[tuple[str, str]]:
-    """(name, module text) of each strategy."""
-    for error in ERRORS:
-        yield f"raise {error}", PLACE.sub(rf'\1raise {error}("x")', stub)
-    for name, answer in ANSWERS.items():
-        yield f"return {name}", PLACE.sub(_returning, stub) + ANSWERING.format(answer=answer)
-    names = sorted({found[2].partition(".")[0] for found in PLACE.finditer(stub)})
-    for name, filling in FILLINGS.items():
-        yield name, reference + FILLING.format(filling=filling, names=names)
-
-
-def _returning(place: re.Match[str]) -> str:
-    if place[2].endswith(".__init__"):
-        return f"{place[1]}vars(self).update((k, v) for k, v in locals().items() if k not in ('self', '__class__'))"
-    return f"{place[1]}return _answer(locals())"

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from grader.audit.comparisons import watch
+from grader.audit.constants import constant_modules
 from grader.audit.kills import checks_kill, misconceptions_die, mutants_die
 from grader.audit.topic import Complaint, TopicAudit
 from grader.course.stubs import derive_stub
@@ -158,6 +159,22 @@ def stub_is_missing(audit: TopicAudit) -> Iterator[Complaint]:
             yield audit.complaint("stub", name, problem, "call what it judges first")
 
 
+def constants_earn_nothing(audit: TopicAudit) -> Iterator[Complaint]:
+    """No module whose functions all give one answer, or answers of the right shape filled with one number, passes."""
+    stub = audit.source("exercises", f"{audit.topic.name}.py")
+    modules = constant_modules(stub, audit.reference)
+    made = [audit.candidate(name, source, second_look=False) for name, source in modules]
+    won: dict[str, list[str]] = {}
+    for name, graded in audit.grade(made).items():
+        for check, result in graded.checks.items():
+            if result.verdict is Verdict.PASS:
+                won.setdefault(check, []).append(name)
+    for check, names in won.items():
+        problem = f"it is passed by a module whose functions all {names[0]}" + ", and others" * (len(names) > 1)
+        help = "make a good call beside the refused ones; compare values with an oracle beside any property"
+        yield audit.complaint("constants", check, problem, help)
+
+
 ONE_CHECK_RULES: tuple[Callable[[TopicAudit], Iterator[Complaint]], ...] = (
     functions_exist,
     reference_passes,
@@ -165,6 +182,7 @@ ONE_CHECK_RULES: tuple[Callable[[TopicAudit], Iterator[Complaint]], ...] = (
     tolerances_are_tight,
     oracles_are_independent,
     stub_is_missing,
+    constants_earn_nothing,
     variants_earn,
     margins_are_wide,
     misconceptions_die,

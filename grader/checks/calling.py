@@ -113,10 +113,20 @@ def _counted(value: Any, reported: dict[str, Any]) -> Counted:
     return Counted(value, int(reported["count"]))
 
 
+BRANCH = 40  # operations by which a branch that hangs on the data may be dearer, in code without loops
+
+
+def assert_no_growth(few: int, many: int, *, tolerance: float = 0.02) -> None:
+    """Demand that a large input took no more operations than a small one, but for a branch; fewer are fine."""
+    if not few or many - few > tolerance * few + BRANCH:
+        text = "the number of Python operations grows with the size of the input: let NumPy work on whole arrays"
+        raise CheckFailed(f"{text} ({few} grew to {many})", text)
+
+
 def assert_flat_cost(
     function: Any, small: Sequence[Any], large: Sequence[Any], *, tolerance: float = 0.02
 ) -> tuple[Any, Any]:
-    """Demand equal operation counts for small and large arguments; returns both values, which want judging too."""
+    """Demand that large arguments cost no more than small ones; returns both values, which want judging too."""
     (values,) = assert_each_flat_cost(function, [(small, large)], tolerance=tolerance)
     return values
 
@@ -128,9 +138,7 @@ def assert_each_flat_cost(
     answers = with_options(function, count=True).request_many([arguments for pair in pairs for arguments in pair])
     counted = [_counted(*answer) for answer in answers]
     for few, many in zip(counted[::2], counted[1::2], strict=True):
-        if not few.count or abs(many.count - few.count) > tolerance * few.count:
-            text = "the number of Python operations grows with the size of the input: let NumPy work on whole arrays"
-            raise CheckFailed(f"{text} ({few.count} grew to {many.count})", text)
+        assert_no_growth(few.count, many.count, tolerance=tolerance)
     return [(few.value, many.value) for few, many in zip(counted[::2], counted[1::2], strict=True)]
 
 

@@ -61,6 +61,7 @@ def test_gradient(submission, rng):
 def test_batches(submission):
     """Batches of different sizes are refused."""
     assert_raises(ValueError, submission.weight_gradient, np.zeros((2, 3)), np.zeros((1, 3)))
+    assert_close(submission.weight_gradient(np.array([[2.0]]), np.array([[3.0]])), np.array([[6.0]]))
 
 
 @check("power", points=30)
@@ -176,6 +177,21 @@ BROKEN = {
         replaced("rng.standard_normal((5, 3))", "np.ones((5, 3))"),
         "misconceptions",
         "test_gradient",
+    ),
+    "a refusal without a good call": (
+        replaced(
+            "    assert_close(submission.weight_gradient(np.array([[2.0]]), np.array([[3.0]])), np.array([[6.0]]))\n",
+            "",
+        ),
+        "constants",
+        "test_batches",
+    ),
+    "a property that a constant has": (
+        replaced(
+            "assert_close(submission.power(x), sum(v * v for v in x) / 7)", "assert submission.power(x) < 7, 'large'"
+        ),
+        "constants",
+        "test_power",
     ),
     "a wide tolerance": (
         replaced("sum(v * v for v in x) / 7)", "sum(v * v for v in x) / 7, rtol=0.01)"),

@@ -20,6 +20,7 @@ from grader.checks import (
     assert_close,
     assert_each_refused,
     assert_flat_cost,
+    assert_no_growth,
     assert_pure,
     assert_raises,
     assert_true,
@@ -623,11 +624,24 @@ def test_flat_cost_holds_for_arrays_and_fails_for_loops(s):
     assert not re.search(r"\d", caught.value.safe)
 
 
-def test_flat_cost_has_a_tolerance(s):
-    """A branch that costs a few bytecodes more or less is a matter of the tolerance."""
+def test_flat_cost_counts_one_sidedly_and_allows_a_branch(s):
+    """A branch that hangs on the data is no growth, in either direction; cheaper is fine; a short loop fails."""
+    few, many = (np.ones(3),), (np.ones(300),)
+    assert_flat_cost(s.branch, few, many)
+    assert_flat_cost(s.branch, many, few)
+    assert_flat_cost(s.loop, many, few)
     with pytest.raises(CheckFailed):
-        assert_flat_cost(s.branch, (np.ones(3),), (np.ones(300),))
-    assert_flat_cost(s.branch, (np.ones(3),), (np.ones(300),), tolerance=0.9)
+        assert_flat_cost(s.loop, few, (np.ones(20),))
+
+
+def test_growth_is_more_than_a_branch():
+    """40 operations and the tolerance are allowed; a count of nothing is no count."""
+    assert_no_growth(100, 142)
+    assert_no_growth(100, 60)
+    assert_no_growth(100, 190, tolerance=0.5)
+    for few, many in ((100, 143), (0, 0), (1000, 1061)):
+        with pytest.raises(CheckFailed, match="grows"):
+            assert_no_growth(few, many)
 
 
 @pytest.mark.parametrize("name", ["threaded", "untraced", "retraced"])

@@ -24,7 +24,7 @@ FLOORS = [  # the rooms from top to bottom; a module imports from its own room, 
 ]
 ROOMS = {  # what lies in each of them
     "cli": "main run audit capstone doctor nbgrader terminal",
-    "audit": "topic rules kills candidates comparisons equivalents mutants slips",
+    "audit": "topic rules kills candidates comparisons constants equivalents mutants slips",
     "judge": "process topic bench explain expected follow answerer budget transcripts verdicts diagnosis feedback redaction"
     " renamed plugin items loading training",
     "notebooks": "build gradebook autograded late groups showing client desk bundle",

@@ -140,7 +140,8 @@ def draw_ragged(rng, lengths, T, D, H):
 @check("sigmoid", points=1)
 def test_sigmoid_is_exact_in_the_tails(submission, rng):
     """The sigmoid keeps its digits between the middle and the far ends; clipping the argument loses some."""
-    for x in (np.array([-18.0]), np.linspace(-40, 40, 33), rng.uniform(-25, 25, (3, 4))):
+    sizes = np.geomspace(1e-4, 1e4, 81)
+    for x in (np.array([-18.0]), np.linspace(-40, 40, 33), rng.uniform(-25, 25, (3, 4)), sizes, -sizes):
         expected = torch.sigmoid(torch.tensor(x)).numpy()
         assert_close(submission.sigmoid(x), expected, name="sigmoid(x)", rtol=0, atol=1e-12)
     ends = submission.sigmoid(np.array([-1e4, 0.0, 1e4]))
@@ -550,10 +551,11 @@ def test_forward_refuses_bad_shapes_and_lengths(submission, rng):
 
 
 def assert_linear_in_time(counts):
-    """Counts at T, 2T and 4T steps: the second growth is twice the first."""
+    """Counts at T, 2T and 4T steps: the second growth is at most twice the first, but for a branch."""
     one, two, four = counts
-    excess = abs((four - two) - 2 * (two - one))
-    assert_true(excess <= 0.02 * four, "the instruction count must grow in proportion to the number of steps")
+    assert_true(one > 0, "the instructions are executed by the submitted code")
+    excess = (four - two) - 2 * (two - one)
+    assert_true(excess <= 0.02 * four + 40, "the instruction count must grow in proportion to the number of steps")
 
 
 @check("lstm_forward", points=1)

@@ -230,7 +230,8 @@ def test_sines_and_cosines(submission):
             for i in range(d // 2):
                 angle = p / 10_000 ** (2 * i / d)
                 expected[p, 2 * i], expected[p, 2 * i + 1] = math.sin(angle), math.cos(angle)
-        assert_close(positions, expected, name="positions")
+        narrow = getattr(positions, "dtype", None) == np.float32  # the dtype itself is judged elsewhere
+        assert_close(positions, np.float32(expected) if narrow else expected, name="positions")
 
 
 @check("nadaraya_watson", points=3)

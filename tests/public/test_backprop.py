@@ -298,11 +298,14 @@ def test_tanh_exp_and_relu_scale_by_their_slope(submission, rng):
         ("relu of a positive value", "relu", x, x, 1.0),
         ("relu of a negative value", "relu", -x, 0.0, 0.0),
     ]
+    for size in (1e-3, 0.1, 5.0, 12.0, 25.0, 40.0, 400.0, 1000.0):
+        for at in (size, -size):
+            cases.append(("tanh of any size", "tanh", at, np.tanh(at), 1 - np.tanh(at) ** 2))
     calls = [(method, at, y) for _, method, at, _, _ in cases]
     results = in_turn(through_methods, submission.Value, calls=calls)
     for (name, _, _, value, slope), (_, (data, grad)) in zip(cases, results, strict=True):
         assert_close(data, value, name=name)
-        assert_close(grad, y * slope, name=f"gradient of {name}")
+        assert_close(grad, y * slope, name=f"gradient of {name}", atol=1e-12)
 
 
 @in_worker

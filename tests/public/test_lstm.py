@@ -148,6 +148,7 @@ def test_step_gradients_have_the_shapes_of_the_inputs(submission, rng):
         pairs = [("dx", dx, X[0]), ("dh", dh, h), ("dc", dc, c), *((k, grads[k], P[k]) for k in KEYS)]
         for name, gradient, array in pairs:
             assert_true(np.shape(gradient) == array.shape, f"gradient {name} must have its array's shape")
+
         def loss(v, x=X[0], h=h, P=P, upstream=cotangents):
             return sum((dv * value).sum() for dv, value in zip(upstream, spec_step(x, h, v, P), strict=True))
 

@@ -168,7 +168,7 @@ class Value:
     def __pow__(self, n):
         if isinstance(n, Value):
             raise ValueError("a number, please")
-        return self._then(self.data**n, (self, n * self.data ** (n - 1)))
+        return self._then(self.data**n, (self, n * self.data ** (n - 1) if n else 0.0))
 
     def __neg__(self):
         return -1.0 * self

@@ -160,6 +160,8 @@ class Value:
             exponent = float(exponent)
         except TypeError:
             raise ValueError("the exponent is a number") from None
+        if exponent == 0:
+            return self._node(1.0, (self, 0.0))
         return self._node(self.data**exponent, (self, exponent * self.data ** (exponent - 1)))
 
     __radd__, __rmul__ = __add__, __mul__

@@ -197,7 +197,8 @@ class Value:
         out = Value(self.data**n, (self,))
 
         def push():
-            self.grad += n * self.data ** (n - 1) * out.grad
+            if n != 0:
+                self.grad += n * self.data ** (n - 1) * out.grad
 
         out.push = push
         return out
