@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from grader import __version__
-from grader.cli.terminal import say, wants_colour
+from grader.cli.terminal import show_error, wants_colour
 from grader.environment import fill_standard_descriptors
 from grader.errors import (
     EXIT_INTERRUPTED,
@@ -24,10 +24,9 @@ from grader.errors import (
     CourseError,
     GraderError,
     GraderFault,
-    NothingToGrade,
     UsageError,
 )
-from grader.text import printable, words_of
+from grader.text import printable
 
 
 class DefaultGroup(click.Group):
@@ -181,16 +180,6 @@ def nbgrader_build(
     from grader.cli import nbgrader as command
 
     sys.exit(command.build(folder, topics, roster, force, course_file))
-
-
-def show_error(error: GraderError) -> None:
-    """`error: where: problem` and `help: next step`, for every mistake of a file at once."""
-    for warning in error.warnings if isinstance(error, NothingToGrade) else ():
-        say(f"warning: {warning}")
-    for one in [error, *error.others] if isinstance(error, CourseError) else [error]:
-        say(f"{click.style('error:', fg='red', bold=True)} {words_of(str(one))}")
-        if one.help:
-            say(f"{click.style('help:', fg='cyan')} {words_of(one.help)}")
 
 
 def _own_error(error: Exception) -> GraderError:

@@ -144,13 +144,19 @@ class Grader:
     def report(self, course: Course, found: Found, topics: list[str], capstones: bool = False) -> Report:
         """Grade submissions that were found. Raises `GraderError` or `Interrupted`."""
         engine, pool = self._warm(course, topics)
-        results, finished = self._graded(found.submissions, course, engine, pool, topics)
-        if capstones and finished:
-            results, finished = self._with_capstones(results, found.submissions, course)
+        results: list[SubmissionResult] = []  # filled as they land, so that whenever Ctrl-C comes they are there
+        left: list[Submission] = []
+        try:
+            self._grade(found.submissions, course, engine, pool, topics, results)
+            if capstones:
+                results[:] = self._with_capstones(results, found.submissions, course)
+        except KeyboardInterrupt:
+            left = _left(results, found.submissions, capstones)
+        results.sort(key=lambda r: r.student)
         report = Report(
-            course.title, engine.level, finished, tuple(results), tuple(found.warnings), tuple(found.unread)
+            course.title, engine.level, not left, tuple(results), tuple(found.warnings), tuple(found.unread)
         )
-        if not finished:
+        if left:
             self.close()  # judges are in the middle of something
             raise Interrupted(report)
         return report
@@ -165,12 +171,17 @@ class Grader:
             pool = self.pool = Pool(engine, self.judges, self.progress.retried)
         return engine, pool
 
-    def _graded(
-        self, submissions: list[Submission], course: Course, engine: Engine, pool: Pool, topics: list[str]
-    ) -> tuple[list[SubmissionResult], bool]:
-        """(results, whether all are there); what is finished when Ctrl-C comes is kept."""
-        results: list[SubmissionResult] = []
-        progress, finished = self.progress, True
+    def _grade(
+        self,
+        submissions: list[Submission],
+        course: Course,
+        engine: Engine,
+        pool: Pool,
+        topics: list[str],
+        results: list[SubmissionResult],
+    ) -> None:
+        """Adds to `results` what is finished, as it lands."""
+        progress = self.progress
         try:
             engine.start()
             self._refuse_unsafe(engine, course)
@@ -182,15 +193,15 @@ class Grader:
             for result in graded:
                 results.append(result)
         except KeyboardInterrupt:
-            words = f"interrupted: {len(results)} of {len(submissions)} submissions are finished and kept"
-            progress.interrupted(words)
-            finished = False
+            if len(results) < len(submissions):
+                words = f"interrupted: {len(results)} of {len(submissions)} submissions are finished and kept"
+                progress.interrupted(words)
+            raise
         except BaseException:
             self.close()
             raise
         finally:
             progress.ended()
-        return sorted(results, key=lambda r: r.student), finished
 
     def _refuse_unsafe(self, engine: Engine, course: Course) -> None:
         """Where hidden checks or solutions lie, weak walls need the instructor's word."""
@@ -204,15 +215,15 @@ class Grader:
 
     def _with_capstones(
         self, results: list[SubmissionResult], submissions: list[Submission], course: Course
-    ) -> tuple[list[SubmissionResult], bool]:
-        """(results, whether all are there); after Ctrl-C the marks are those of the checks alone, for all."""
+    ) -> list[SubmissionResult]:
+        """The results with what came of the capstones."""
         run = CapstoneRun(course, results, submissions)
         try:
             self.progress.began(len(run.jobs), "capstone")
-            return run.finish(self.judges, self.progress.landed), True
+            return run.finish(self.judges, self.progress.landed)
         except KeyboardInterrupt:
             self.progress.interrupted("interrupted: the capstones are not finished, and no mark counts any of them")
-            return results, False
+            raise
         finally:
             self.progress.ended()
 
@@ -233,9 +244,14 @@ def grade(
 ) -> Report:
     """Grade what was handed in under the paths, once; see `Grader` and `Grader.grade`."""
     with Grader(course, seed=seed, judges=judges, trusted=trusted, progress=progress) as grader:
-        return grader.grade(
-            paths, topics=topics, students=students, layout=layout, people=people, capstones=capstones
-        )
+        return grader.grade(paths, topics=topics, students=students, layout=layout, people=people, capstones=capstones)
+
+
+def _left(results: list[SubmissionResult], submissions: list[Submission], capstones: bool) -> list[Submission]:
+    """What is not finished when Ctrl-C comes. Marks that lack their capstone are not."""
+    done = {r.student for r in results}
+    left = [s for s in submissions if s.student not in done]
+    return submissions if capstones else left
 
 
 def _chosen(submissions: list[Submission], students: tuple[str, ...]) -> list[Submission]:

@@ -31,6 +31,7 @@ from grader.submissions.trees import read_regular
 from grader.text import printable
 
 Cell = dict[str, Any]
+FOLDER = "autograded"
 
 
 def handed_out(course: Course, topic: str, groups: Iterable[Group]) -> list[dict[str, Any]]:
@@ -129,7 +130,7 @@ class Shelf:
         """The folder of a student's assignment; raises `UsageError` where it would be none, or another's."""
         for name, what in ((student, "student"), (assignment, "assignment")):
             refuse_no_folder(name, what)
-        home = self.folder / "autograded" / student
+        home = self.folder / FOLDER / student
         try:
             for folder in (home, home / assignment):
                 _refuse_anothers(folder)
@@ -155,8 +156,11 @@ def _refuse_anothers(folder: Path) -> None:
 def _replace(path: Path, text: str) -> None:
     """In one step; what `nbgrader autograde` left is read-only."""
     half = path.with_name(f".{path.name}.half")
-    half.write_text(text, encoding="utf-8", newline="\n")
-    half.replace(path)
+    try:
+        half.write_text(text, encoding="utf-8", newline="\n")
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)  # gone already, if all went well
 
 
 def graded(

@@ -24,6 +24,7 @@ from grader.grading.scoring import late_days_after, penalty_share
 from grader.notebooks import autograded
 from grader.notebooks.groups import Group, grouped
 from grader.notebooks.showing import text_of
+from grader.reports import try_to_write
 from grader.results import Report, SubmissionResult, TopicResult
 from grader.submissions import Submission
 from grader.submissions.sifting import Sifted
@@ -51,6 +52,17 @@ def refuse_unusable(path: Path) -> None:
             raise UsageError(problem, str(path), "check the name and the rights") from None
         if begins not in (_MAGIC, b""):
             raise UsageError("not a gradebook of nbgrader", str(path), "the gradebook of nbgrader is DIR/gradebook.db")
+    _refuse_unwritable(path.parent)  # SQLite keeps its journal beside the file
+    if (path.parent / autograded.FOLDER).is_dir():
+        _refuse_unwritable(path.parent / autograded.FOLDER)
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    try:
+        try_to_write(folder)
+    except OSError as error:
+        problem = f"cannot be written: {error.strerror}"
+        raise UsageError(problem, str(folder), "check the rights there") from None
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ FLOORS = [  # the rooms from top to bottom; a module imports from its own room, 
     "wire errors text environment",
 ]
 ROOMS = {  # what lies in each of them
-    "cli": "main run audit capstone doctor nbgrader terminal",
+    "cli": "main run saving stopping audit capstone doctor nbgrader terminal",
     "audit": "topic rules kills candidates comparisons equivalents mutants slips",
     "judge": "process topic bench explain expected follow answerer budget transcripts verdicts diagnosis feedback redaction"
     " plugin items loading training",
