@@ -14,7 +14,8 @@ from grader.cli.stopping import Stops
 from grader.cli.terminal import painter, put, say, show_error, unheard, wants_colour
 from grader.course import Course, passed_over
 from grader.errors import EXIT_BELOW, EXIT_FAULT, EXIT_FULL, EXIT_INTERRUPTED, Unwritten, UsageError
-from grader.grading.grade import SAFE_LEVELS, Grader, Interrupted, Progress, as_course, topics_of
+from grader.grading.grade import SAFE_LEVELS, Grader, Interrupted, Progress, as_course, head_of, topics_of
+from grader.notebooks import gradebook
 from grader.reports import summary
 from grader.results import Report
 from grader.submissions import LAYOUT_NAMES, Asked, Found, People
@@ -32,6 +33,7 @@ class Options:
     jobs: int | None = None
     as_json: bool = False
     output: Path | None = None
+    replace: bool = False
     reports: str | None = None
     course_file: Path | None = None
     gradebook: Path | None = None
@@ -51,12 +53,12 @@ def run(paths: list[Path], options: Options) -> int:
     course = as_course(options.course_file, paths)
     paths = paths or [handed_in(course)]
     _tell_passed_over(course, paths)
-    formats = _formats(options)
     _refuse_unknown_layout(options.layout)
     topics = [course.topic(t).name for t in dict.fromkeys(options.topics)]
     with Stops() as stops:
-        report, found, interrupted = _graded(paths, course, topics, options, formats, stops)
-        saved = saving.reports_of(report, options.output, formats)
+        into = saving.ReportFolder(options.output, _formats(options), options.replace)
+        report, found, interrupted = _graded(paths, course, topics, options, into, stops)
+        saved = into.put(report, [topic.name for topic in course.topics])
         saved &= saving.marks_of(report, found.submissions, course, options.gradebook)
         saved &= _shown(report, options)
     if not saved:
@@ -85,7 +87,7 @@ def _tell_course(course: Course) -> None:
 
 
 def _graded(
-    paths: list[Path], course: Course, topics: list[str], options: Options, formats: list[str], stops: Stops
+    paths: list[Path], course: Course, topics: list[str], options: Options, into: saving.ReportFolder, stops: Stops
 ) -> tuple[Report, Found, bool]:
     """(report, what was found, whether it was stopped)."""
     told = _Told(course, stops)
@@ -94,7 +96,9 @@ def _graded(
     with Grader(course, seed=options.seed, judges=options.jobs, trusted=options.trusted, progress=told) as grader:
         found = grader.find(course, paths, options.students, asked)
         chosen = topics or topics_of(course, found)
-        saving.refuse_unusable(options.output, formats, options.gradebook)
+        into.refuse_unusable(head_of(course, chosen, options.seed, options.capstone))
+        if options.gradebook is not None:
+            gradebook.refuse_unusable(options.gradebook)
         try:
             return grader.report(course, found, chosen, options.capstone), found, False
         except Interrupted as interrupted:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from grader.course import Course, find_course, load_course
+from grader import __version__
+from grader.course import Course, digest, find_course, load_course
 from grader.errors import NothingToGrade, UsageError
 from grader.grading.capstone import CapstoneRun
 from grader.grading.engine import Engine, make_engine
 from grader.grading.pool import Pool, grade_many
-from grader.results import Report, SubmissionResult
+from grader.results import Report, ReportHead, SubmissionResult, Unfinished
 from grader.submissions import Asked, Found, People, Submission, find_submissions
 from grader.text import printable
 
@@ -154,7 +156,14 @@ class Grader:
             left = _left(results, found.submissions, capstones)
         results.sort(key=lambda r: r.student)
         report = Report(
-            course.title, engine.level, not left, tuple(results), tuple(found.warnings), tuple(found.unread)
+            course=course.title,
+            protection=engine.level,
+            complete=not left,
+            submissions=tuple(results),
+            notes=tuple(found.warnings),
+            unread=tuple(found.unread),
+            unfinished=tuple(sorted((Unfinished(s.student, tuple(topics)) for s in left), key=lambda u: u.student)),
+            head=head_of(course, topics, self.seed, capstones),
         )
         if left:
             self.close()  # judges are in the middle of something
@@ -245,6 +254,18 @@ def grade(
     """Grade what was handed in under the paths, once; see `Grader` and `Grader.grade`."""
     with Grader(course, seed=seed, judges=judges, trusted=trusted, progress=progress) as grader:
         return grader.grade(paths, topics=topics, students=students, layout=layout, people=people, capstones=capstones)
+
+
+def head_of(course: Course, topics: list[str], seed: int | None = None, capstones: bool = False) -> ReportHead:
+    """What the results of a run hang on."""
+    return ReportHead(
+        course=digest.of_course(course),
+        checks={topic: digest.of_checks(course, topic) for topic in topics},
+        seed=course.seed if seed is None else seed,
+        capstones=capstones,
+        grader=__version__,
+        when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
 
 
 def _left(results: list[SubmissionResult], submissions: list[Submission], capstones: bool) -> list[Submission]:

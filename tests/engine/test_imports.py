@@ -35,10 +35,10 @@ ROOMS = {  # what lies in each of them
     " archives ipynb sifting",
     "submissions.layouts": "base attempts student class_folder canvas moodle gradescope blackboard brightspace"
     " nbgrader_course forge",
-    "reports": "summary to_csv to_json to_unread",
+    "reports": "summary merging to_csv to_json to_unread",
     "worker": "server substitute pipes zygote spawned preload",
     "worker.walls": "sandbox seccomp landlock seatbelt kernel syscalls",
-    "course": "model file plain_yaml times stubs units",
+    "course": "model file digest plain_yaml times stubs units",
 }
 NEVER = [  # whatever the floors say
     ("grading", "judge"),
