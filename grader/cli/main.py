@@ -93,6 +93,7 @@ def grade(ctx: click.Context, debug: bool) -> None:
 @click.option("--layout", help="Say how the paths are laid out instead of finding out.")
 @click.option("--roster", type=click.Path(path_type=Path), help="CSV of the course's students (student, name).")
 @click.option("--people", type=click.Path(path_type=Path), help="CSV that says who is who (listed, student).")
+@click.option("--times", type=click.Path(path_type=Path), help="CSV of times that count (student, topic, submitted).")
 @click.option("--zip-encoding", metavar="CODE", help="Code page of names in zips that do not say it (cp850, ...).")
 @click.option("--seed", type=click.IntRange(0), help="Another seed for the inputs of the checks.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 where only marks are missing.")

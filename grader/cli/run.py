@@ -40,6 +40,7 @@ class Options:
     layout: str | None = None
     roster: Path | None = None
     people: Path | None = None
+    times: Path | None = None
     zip_encoding: str | None = None
     seed: int | None = None
     exit_zero: bool = False
@@ -58,6 +59,8 @@ def run(paths: list[Path], options: Options) -> int:
     with Stops() as stops:
         into = saving.ReportFolder(options.output, _formats(options), options.replace)
         report, found, interrupted = _graded(paths, course, topics, options, into, stops)
+        if options.gradebook is not None:
+            report = saving.with_due_dates(report, found.submissions, course, options.gradebook)
         saved = into.put(report, [topic.name for topic in course.topics])
         saved &= saving.marks_of(report, found.submissions, course, options.gradebook)
         saved &= _shown(report, options)
@@ -94,7 +97,7 @@ def _graded(
     people = People.read(options.roster, options.people)
     asked = Asked(options.layout, tuple(topics), options.zip_encoding, people)
     with Grader(course, seed=options.seed, judges=options.jobs, trusted=options.trusted, progress=told) as grader:
-        found = grader.find(course, paths, options.students, asked)
+        found = grader.find(course, paths, options.students, asked, options.times)
         chosen = topics or topics_of(course, found)
         into.refuse_unusable(head_of(course, chosen, options.seed, options.capstone))
         if options.gradebook is not None:

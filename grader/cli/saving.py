@@ -70,6 +70,15 @@ def _written(report: Report, folder: Path, formats: list[str]) -> bool:
     return failed is None
 
 
+def with_due_dates(report: Report, submissions: list[Submission], course: Course, book: Path) -> Report:
+    """The report with lateness as the gradebook has it; as it is where that cannot be read, which is told."""
+    try:
+        return gradebook.with_its_due_dates(book, course, submissions, report)
+    except (GraderError, OSError) as error:
+        say(f"warning: due dates and extensions of {book} are not counted: {error}")
+        return report
+
+
 def marks_of(report: Report, submissions: list[Submission], course: Course, book: Path | None) -> bool:
     """Write the marks into the gradebook, if there is one; whether all of them were written."""
     if book is None:

@@ -20,7 +20,7 @@ from grader.grading.capstone import CapstoneRun
 from grader.grading.engine import Engine, make_engine
 from grader.grading.pool import Pool, grade_many
 from grader.results import Report, ReportHead, SubmissionResult, Unfinished
-from grader.submissions import Asked, Found, People, Submission, find_submissions
+from grader.submissions import Asked, Found, People, Submission, find_submissions, tables
 from grader.text import printable
 
 SAFE_LEVELS = ("strong", "sealed")
@@ -119,6 +119,7 @@ class Grader:
         students: Iterable[str] = (),
         layout: str | None = None,
         people: People | None = None,
+        times: str | Path | None = None,
         capstones: bool = False,
     ) -> Report:
         """The report on what was handed in under the paths.
@@ -129,14 +130,23 @@ class Grader:
         where = as_paths(paths)
         course = as_course(self.given, where)
         chosen = [course.topic(t).name for t in dict.fromkeys(topics)]
-        found = self.find(course, where, students, Asked(layout, tuple(chosen), people=people or People()))
+        asked = Asked(layout, tuple(chosen), people=people or People())
+        found = self.find(course, where, students, asked, times)
         return self.report(course, found, chosen or topics_of(course, found), capstones)
 
     def find(
-        self, course: Course, paths: list[Path], students: Iterable[str] = (), asked: Asked | None = None
+        self,
+        course: Course,
+        paths: list[Path],
+        students: Iterable[str] = (),
+        asked: Asked | None = None,
+        times: str | Path | None = None,
     ) -> Found:
-        """What was handed in under the paths, by these students alone if any are named."""
+        """What was handed in under the paths, by these students alone if any are named; `times`: CSV of `--times`."""
+        given = tables.read_times(Path(times), course) if times is not None else {}
         found = find_submissions(paths, course, asked=asked)
+        tables.give_times(given, found)
+        _tell_strangers(found, asked.people if asked else People())
         wanted = tuple(students)
         if wanted:
             found.submissions = _chosen(found.submissions, wanted)
@@ -245,6 +255,7 @@ def grade(
     students: Iterable[str] = (),
     layout: str | None = None,
     people: People | None = None,
+    times: str | Path | None = None,
     seed: int | None = None,
     judges: int | None = None,
     capstones: bool = False,
@@ -253,7 +264,9 @@ def grade(
 ) -> Report:
     """Grade what was handed in under the paths, once; see `Grader` and `Grader.grade`."""
     with Grader(course, seed=seed, judges=judges, trusted=trusted, progress=progress) as grader:
-        return grader.grade(paths, topics=topics, students=students, layout=layout, people=people, capstones=capstones)
+        return grader.grade(
+            paths, topics=topics, students=students, layout=layout, people=people, times=times, capstones=capstones
+        )
 
 
 def head_of(course: Course, topics: list[str], seed: int | None = None, capstones: bool = False) -> ReportHead:
@@ -266,6 +279,15 @@ def head_of(course: Course, topics: list[str], seed: int | None = None, capstone
         grader=__version__,
         when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
+
+
+def _tell_strangers(found: Found, people: People) -> None:
+    """Who has handed in and is not in the roster, if there is one."""
+    strangers = [s for s in found.submissions if people.ids is not None and s.student not in people.ids]
+    for submission in strangers:
+        found.look_at(submission.student, submission.origin, "is not in the roster")
+    if strangers:
+        found.warn(f"not in the roster: {', '.join(s.student for s in strangers)}")
 
 
 def _left(results: list[SubmissionResult], submissions: list[Submission], capstones: bool) -> list[Submission]:

@@ -102,20 +102,30 @@ class Shelf:
         """End the process that takes notebooks apart, if there is one."""
         self.opener.close()
 
+    def document(self, submission: Submission, topic: str) -> Cell:
+        """What was handed in, taken apart; the source as one cell where that is no notebook."""
+        self.opener.renew()
+        file = submission.files[topic]
+        try:
+            return self.opener.document(read_regular(Path(submission.origin) / file.where, reading.MAX_NOTEBOOK))
+        except (OSError, ValueError):
+            return {"cells": [_plain("submission", "code", file.source)] if file.source else []}
+
     def put(
-        self, submission: Submission, assignment: str, result: TopicResult, cells: Known, notes: tuple[str, ...]
+        self,
+        submission: Submission,
+        assignment: str,
+        result: TopicResult,
+        document: Cell,
+        cells: Known,
+        notes: tuple[str, ...],
     ) -> None:
         """Write one graded notebook and its timestamp; raises `UsageError`."""
         if not self.is_course:
             return
-        self.opener.renew()
         home = Path(submission.origin)
         file = submission.files[result.topic]
         place = self._place(submission.student, assignment)
-        try:
-            document = self.opener.document(read_regular(home / file.where, reading.MAX_NOTEBOOK))
-        except (OSError, ValueError):
-            document = {"cells": [_plain("submission", "code", file.source)] if file.source else []}
         notebook = graded(document, result, cells, notes, Sifted("", (), file.cells).place)
         try:
             place.mkdir(parents=True, exist_ok=True)
@@ -161,6 +171,18 @@ def _replace(path: Path, text: str) -> None:
         half.replace(path)
     finally:
         half.unlink(missing_ok=True)  # gone already, if all went well
+
+
+def edited(document: dict[str, Any], cells: Known) -> tuple[str, ...]:
+    """The names of locked cells whose last copy has another text than was handed out, spaces at the end apart."""
+    locked = {s.name: s for s in cells.sources if s.locked and s.source is not None}
+    own = _last_of_each([c for c in document.get("cells", []) if isinstance(c, dict)], locked)
+    named = {reading.id_of(c): c for c in own if reading.id_of(c)}
+    return tuple(name for name in locked if name in named and _words(_text(named[name])) != _words(locked[name].source))
+
+
+def _words(text: str) -> list[str]:
+    return [line.rstrip() for line in text.rstrip().splitlines()]
 
 
 def graded(

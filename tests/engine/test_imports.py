@@ -32,7 +32,7 @@ ROOMS = {  # what lies in each of them
     "grading": "grade pool engine scoring capstone",
     "remote": "session proxy connection limits replies forking spawning processes inmemory",
     "submissions": "model find identity reading gathering selecting sources naming decoding metadata trees opener unpacker"
-    " archives ipynb sifting",
+    " archives ipynb sifting tables",
     "submissions.layouts": "base attempts student class_folder canvas moodle gradescope blackboard brightspace"
     " nbgrader_course forge",
     "reports": "summary merging to_csv to_json to_unread",
