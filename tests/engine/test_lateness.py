@@ -18,6 +18,7 @@ import pytest
 from notebook_helpers import as_bytes
 from toys import TOY
 
+from grader.cli import run
 from grader.cli.terminal import painter
 from grader.course import Course, load_course
 from grader.course.times import time_of
@@ -298,6 +299,24 @@ def test_one_result_in_summary_csv_and_gradebook(example, full, empty, tmp_path)
     assert example.expected == {s: in_summary(report, s) for s in example.expected}
     assert example.expected == {s: in_csv(report, s, tmp_path / "scores.csv") for s in example.expected}
     assert {s: e[1] for s, e in example.expected.items()} == {s: in_gradebook(book, s) for s in example.expected}
+
+
+def test_the_command_counts_them_too(full, empty, tmp_path, monkeypatch, capsys):
+    """`grade submitted --gradebook DB -o report`: what is shown and what is written know of the extension."""
+    example = next(e for e in EXAMPLES if e.about == "an extension of a day")
+    course, book = course_of(example), tmp_path / "gradebook.db"
+    found = find_submissions([tmp_path / "handed in"], course, example.hand_in(tmp_path / "handed in"))
+    report = graded(found, course, full)
+    shutil.copyfile(empty, book)
+    gradebook.write(book, course, found.submissions, report)
+    told_in_formgrader(book, example)
+    monkeypatch.setattr(run, "_graded", lambda *a: (report, found, False))
+    options = run.Options(course_file=TOY / "course.yml", gradebook=book, output=tmp_path / "report")
+
+    assert 1 == run.run([tmp_path], options)
+    assert "1 d late (-5)" in capsys.readouterr().out
+    (ann,) = [s for s in Report.from_json(tmp_path / "report" / "results.json").submissions if s.student == "ann"]
+    assert ((2, 10.0), (1, 5.0)) == (in_csv(report, "ann", tmp_path / "scores.csv"), (ann.late_days, ann.penalty))
 
 
 # --- --times ---------------------------------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ def test_reports_are_written_before_anything_is_printed(monkeypatch, tmp_path):
     order: list[str] = []
     report = Report("A course", "strong", True, ())
     monkeypatch.setattr(run, "_graded", lambda *a: (report, SimpleNamespace(submissions=[]), False))
-    monkeypatch.setattr(run.saving, "reports_of", lambda *a: order.append("reports") or True)
+    monkeypatch.setattr(run.saving.ReportFolder, "put", lambda *a: order.append("reports") or True)
     monkeypatch.setattr(run.saving, "marks_of", lambda *a: order.append("marks") or True)
     monkeypatch.setattr(run, "put", lambda text: order.append("summary"))
 
@@ -249,7 +249,7 @@ def test_a_folder_in_a_files_place_is_found_before_grading(tmp_path):
     """Whatever format was asked for."""
     (tmp_path / "scores.csv").mkdir()
     with pytest.raises(UsageError, match="scores.csv: cannot be written: Is a directory"):
-        saving.refuse_unusable(tmp_path, ["json", "csv"], None)
-    saving.refuse_unusable(tmp_path, ["json"], None)
+        reports.refuse_unusable(tmp_path, ["json", "csv"])
+    reports.refuse_unusable(tmp_path, ["json"])
 
     assert ["scores.csv"] == [p.name for p in tmp_path.iterdir()]
