@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from enum import StrEnum
 from pathlib import Path
@@ -27,9 +28,12 @@ from pydantic_core import PydanticCustomError
 from grader.errors import UsageError
 from grader.text import printable
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+OLDER_VERSIONS = (1,)  # are read: they lack the head, and lateness by topic
 RESULTS_JSON = "results.json"
+LEVELS = ("strong", "sealed", "limited", "accident-only")  # of protection, the best first
 MADE_BY = "grade PATH... -o FOLDER writes what can be read here"
+NEWER = "a newer version of grade wrote it; use that one"
 FORBID = ConfigDict(extra="forbid")
 
 
@@ -199,7 +203,7 @@ class CapstoneResult(Written):
 class TopicResult(Written):
     """One topic of one submission; points are scaled to the topic's weight."""
 
-    SOMETIMES = ("notes", "capstone", "unreadable")
+    SOMETIMES = ("notes", "capstone", "unreadable", "late_days", "penalty")
     NEVER = ("output",)
 
     topic: Text
@@ -214,6 +218,8 @@ class TopicResult(Written):
     notes: tuple[Text, ...] = ()
     capstone: CapstoneResult | None = None
     unreadable: Text | None = None  # why what was handed in could not be read; then no check was run
+    late_days: StrictInt = 0
+    penalty: Number = 0.0
 
     @property
     def faults(self) -> tuple[CheckResult, ...]:
@@ -225,7 +231,9 @@ class TopicResult(Written):
         data["seconds"] = round(self.seconds, 4)
         capstone = {"capstone": self.capstone.to_dict()} if self.capstone else {}
         unreadable = {"unreadable": self.unreadable} if self.unreadable else {}
-        return {**data, **unreadable, **_noted(self.notes), **capstone, "checks": [c.to_dict() for c in self.checks]}
+        late = {"late_days": self.late_days, "penalty": self.penalty} if self.late_days else {}
+        told = {**late, **unreadable, **_noted(self.notes), **capstone}
+        return {**data, **told, "checks": [c.to_dict() for c in self.checks]}
 
 
 @dataclass(frozen=True, config=FORBID)
@@ -241,6 +249,20 @@ class SubmissionResult(Written):
     late_days: StrictInt = 0
     penalty: Number = 0.0
     notes: tuple[Text, ...] = ()
+
+    @classmethod
+    def of(cls, student: str, topics: Iterable[TopicResult], notes: tuple[str, ...] = ()) -> Self:
+        """What the topics come to together."""
+        own = tuple(topics)
+        return cls(
+            student=student,
+            topics=own,
+            points=round(sum(t.points for t in own), 4),
+            max_points=round(sum(t.max_points for t in own), 4),
+            late_days=max((t.late_days for t in own), default=0),
+            penalty=round(sum(t.penalty for t in own), 4),
+            notes=notes,
+        )
 
     @property
     def final(self) -> float:
@@ -272,10 +294,36 @@ class Unread(Written):
 
 
 @dataclass(frozen=True, config=FORBID)
-class Report(Written):
-    """A whole run."""
+class Unfinished(Written):
+    """Topics of a student that were to be graded when the run was stopped."""
 
-    SOMETIMES = ("notes", "unread")
+    student: Text
+    topics: tuple[Text, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"student": self.student, "topics": list(self.topics)}
+
+
+@dataclass(frozen=True, config=FORBID)
+class ReportHead(Written):
+    """What results hang on: those of two runs may stand in one report if all but `when` is equal.
+
+    `course` is a digest of course.yml, `checks` one of the checks of each topic, `when` a time in UTC.
+    """
+
+    course: Text
+    checks: dict[Text, Text]
+    seed: StrictInt
+    capstones: StrictBool
+    grader: Text
+    when: Text
+
+
+@dataclass(frozen=True, config=FORBID)
+class Report(Written):
+    """A whole run, or several that were put together; without a `head` it is not known what its results hang on."""
+
+    SOMETIMES = ("notes", "unread", "unfinished", "head")
 
     course: Text
     protection: Text
@@ -283,16 +331,22 @@ class Report(Written):
     submissions: tuple[SubmissionResult, ...]
     notes: tuple[Text, ...] = ()
     unread: tuple[Unread, ...] = ()
+    unfinished: tuple[Unfinished, ...] = ()
+    head: ReportHead | None = None
 
     def to_dict(self) -> dict[str, Any]:
         unread = {"unread": [asdict(row) for row in self.unread]} if self.unread else {}
+        unfinished = {"unfinished": [row.to_dict() for row in self.unfinished]} if self.unfinished else {}
+        head = {"head": asdict(self.head)} if self.head else {}
         return {
             "schema_version": SCHEMA_VERSION,
+            **head,
             "course": self.course,
             "protection": self.protection,
             "complete": self.complete,
             **_noted(self.notes),
             **unread,
+            **unfinished,
             "submissions": [s.to_dict() for s in self.submissions],
         }
 
@@ -336,9 +390,10 @@ def _refuse_other_versions(data: Any, where: str) -> None:
     version = data.get("schema_version")
     if "schema_version" not in data:
         raise UsageError("schema_version: Field required", where, MADE_BY)
-    if type(version) is not int or version != SCHEMA_VERSION:
+    if type(version) is not int or version not in (SCHEMA_VERSION, *OLDER_VERSIONS):
+        newer = type(version) is int and version > SCHEMA_VERSION
         problem = f"schema_version: {printable(repr(version), 60)} is not read here"
-        raise UsageError(problem, where, f"this version of grade reads {SCHEMA_VERSION}")
+        raise UsageError(problem, where, NEWER if newer else f"this version of grade reads {SCHEMA_VERSION} and 1")
 
 
 def _misfit(error: ValidationError) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from grader import __version__
-from grader.cli.terminal import say, wants_colour
+from grader.cli.terminal import show_error, wants_colour
 from grader.environment import fill_standard_descriptors
 from grader.errors import (
     EXIT_INTERRUPTED,
@@ -24,10 +24,9 @@ from grader.errors import (
     CourseError,
     GraderError,
     GraderFault,
-    NothingToGrade,
     UsageError,
 )
-from grader.text import printable, words_of
+from grader.text import printable
 
 
 class DefaultGroup(click.Group):
@@ -86,13 +85,15 @@ def grade(ctx: click.Context, debug: bool) -> None:
 @click.option("--student", "-s", "students", multiple=True, metavar="STUDENT", help="Grade only this student.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Judges that work at the same time (default: one per core).")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of the summary.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the reports.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Folder for the reports.")
+@click.option("--replace", is_flag=True, help="Replace the report that lies in FOLDER instead of adding to it.")
 @click.option("--report", "reports", metavar="LIST", help="Reports to write with -o (default: json,csv).")
 @click.option("--course", "course_file", type=click.Path(path_type=Path), help="course.yml of the course.")
 @click.option("--gradebook", type=click.Path(path_type=Path), metavar="DB", help="nbgrader's gradebook for the marks.")
 @click.option("--layout", help="Say how the paths are laid out instead of finding out.")
 @click.option("--roster", type=click.Path(path_type=Path), help="CSV of the course's students (student, name).")
 @click.option("--people", type=click.Path(path_type=Path), help="CSV that says who is who (listed, student).")
+@click.option("--times", type=click.Path(path_type=Path), help="CSV of times that count (student, topic, submitted).")
 @click.option("--zip-encoding", metavar="CODE", help="Code page of names in zips that do not say it (cp850, ...).")
 @click.option("--seed", type=click.IntRange(0), help="Another seed for the inputs of the checks.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 where only marks are missing.")
@@ -181,16 +182,6 @@ def nbgrader_build(
     from grader.cli import nbgrader as command
 
     sys.exit(command.build(folder, topics, roster, force, course_file))
-
-
-def show_error(error: GraderError) -> None:
-    """`error: where: problem` and `help: next step`, for every mistake of a file at once."""
-    for warning in error.warnings if isinstance(error, NothingToGrade) else ():
-        say(f"warning: {warning}")
-    for one in [error, *error.others] if isinstance(error, CourseError) else [error]:
-        say(f"{click.style('error:', fg='red', bold=True)} {words_of(str(one))}")
-        if one.help:
-            say(f"{click.style('help:', fg='cyan')} {words_of(one.help)}")
 
 
 def _own_error(error: Exception) -> GraderError:

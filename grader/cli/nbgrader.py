@@ -21,7 +21,7 @@ def build(folder: Path, topics: tuple[str, ...], roster: Path | None, force: boo
     for path in course_of_notebooks.build(course, folder, chosen, force):
         click.echo(path)
     if roster:
-        gradebook.enrol(folder / gradebook.FILE, course, chosen, students)
+        gradebook.enrol(folder / gradebook.FILE, course, chosen, students, say)
         say(f"{len(students)} student(s) and {len(chosen)} assignment(s) are in {folder / gradebook.FILE}")
     say(f"next: cd {folder} && nbgrader generate_assignment {chosen[0]}")
     return EXIT_FULL

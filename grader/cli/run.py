@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
 from tqdm import tqdm
 
 from grader import reports
-from grader.cli.terminal import painter, say, wants_colour
+from grader.cli import saving
+from grader.cli.stopping import Stops
+from grader.cli.terminal import painter, put, say, show_error, unheard, wants_colour
 from grader.course import Course, passed_over
-from grader.errors import EXIT_BELOW, EXIT_FAULT, EXIT_FULL, EXIT_INTERRUPTED, UsageError
-from grader.grading.grade import SAFE_LEVELS, Grader, Interrupted, Progress, as_course, topics_of
+from grader.errors import EXIT_BELOW, EXIT_FAULT, EXIT_FULL, EXIT_INTERRUPTED, Unwritten, UsageError
+from grader.grading.grade import SAFE_LEVELS, Grader, Interrupted, Progress, as_course, head_of, topics_of
 from grader.notebooks import gradebook
 from grader.reports import summary
 from grader.results import Report
@@ -33,12 +33,14 @@ class Options:
     jobs: int | None = None
     as_json: bool = False
     output: Path | None = None
+    replace: bool = False
     reports: str | None = None
     course_file: Path | None = None
     gradebook: Path | None = None
     layout: str | None = None
     roster: Path | None = None
     people: Path | None = None
+    times: Path | None = None
     zip_encoding: str | None = None
     seed: int | None = None
     exit_zero: bool = False
@@ -52,13 +54,17 @@ def run(paths: list[Path], options: Options) -> int:
     course = as_course(options.course_file, paths)
     paths = paths or [handed_in(course)]
     _tell_passed_over(course, paths)
-    formats = _formats(options)
     _refuse_unknown_layout(options.layout)
     topics = [course.topic(t).name for t in dict.fromkeys(options.topics)]
-    report, found, interrupted = _graded(paths, course, topics, options)
-    _show(report, options)
-    _write(report, formats, options.output)
-    if options.gradebook is not None and not gradebook.write(options.gradebook, course, found.submissions, report, say):
+    with Stops() as stops:
+        into = saving.ReportFolder(options.output, _formats(options), options.replace)
+        report, found, interrupted = _graded(paths, course, topics, options, into, stops)
+        if options.gradebook is not None:
+            report = saving.with_due_dates(report, found.submissions, course, options.gradebook)
+        saved = into.put(report, [topic.name for topic in course.topics])
+        saved &= saving.marks_of(report, found.submissions, course, options.gradebook)
+        saved &= _shown(report, options)
+    if not saved:
         return EXIT_FAULT
     return EXIT_INTERRUPTED if interrupted else _exit_code(report, options)
 
@@ -83,36 +89,30 @@ def _tell_course(course: Course) -> None:
     say(f"course: {words_of(course.title)} ({words_of(str(where))})")
 
 
-def _graded(paths: list[Path], course: Course, topics: list[str], options: Options) -> tuple[Report, Found, bool]:
-    """(report, what was found, whether Ctrl-C came)."""
-    told = _Told(course)
+def _graded(
+    paths: list[Path], course: Course, topics: list[str], options: Options, into: saving.ReportFolder, stops: Stops
+) -> tuple[Report, Found, bool]:
+    """(report, what was found, whether it was stopped)."""
+    told = _Told(course, stops)
     people = People.read(options.roster, options.people)
     asked = Asked(options.layout, tuple(topics), options.zip_encoding, people, options.output)
-    with Grader(
-        course, seed=options.seed, judges=options.jobs, trusted=options.trusted, progress=told
-    ) as grader:
-        found = grader.find(course, paths, options.students, asked)
+    with Grader(course, seed=options.seed, judges=options.jobs, trusted=options.trusted, progress=told) as grader:
+        found = grader.find(course, paths, options.students, asked, options.times)
         chosen = topics or topics_of(course, found)
-        _refuse_unusable(options)
+        into.refuse_unusable(head_of(course, chosen, options.seed, options.capstone))
+        if options.gradebook is not None:
+            gradebook.refuse_unusable(options.gradebook)
         try:
             return grader.report(course, found, chosen, options.capstone), found, False
         except Interrupted as interrupted:
             return interrupted.report, found, True
 
 
-def _refuse_unusable(options: Options) -> None:
-    """Before any work is done, so that hours of it are not lost to a slip."""
-    if options.output is not None:
-        reports.make_folder(options.output)
-    if options.gradebook is not None:
-        gradebook.refuse_unusable(options.gradebook)
-
-
 class _Told(Progress):
     """Words on standard error, and a bar where that is a terminal."""
 
-    def __init__(self, course: Course) -> None:
-        self.course = course
+    def __init__(self, course: Course, stops: Stops) -> None:
+        self.course, self.stops = course, stops
         self.bar: tqdm | None = None
 
     def found(self, found: Found) -> None:
@@ -131,15 +131,20 @@ class _Told(Progress):
             say(f"protection: {level}; the code that is graded here could read and write your files")
 
     def began(self, total: int, unit: str) -> None:
-        self.bar = tqdm(total=total, unit=unit, file=sys.stderr, disable=None, leave=False)
+        with unheard():
+            self.bar = tqdm(total=total, unit=unit, file=sys.stderr, disable=None, leave=False)
+        self.stops.arm()
 
     def landed(self) -> None:
         if self.bar is not None:
-            self.bar.update()
+            with unheard():
+                self.bar.update()
 
     def ended(self) -> None:
+        self.stops.disarm()
         if self.bar is not None:
-            self.bar.close()
+            with unheard():
+                self.bar.close()
 
     def retried(self, topic: str, problem: str) -> None:
         say(f"{topic}: {problem}; trying again with fresh processes")
@@ -162,26 +167,19 @@ def _formats(options: Options) -> list[str]:
     if options.reports is not None and options.output is None:
         raise UsageError("--report says what to write, but not where", help="add -o FOLDER")
     names = (options.reports or ",".join(reports.DEFAULT)).split(",")
-    return reports.known((name.strip() for name in names if name.strip()), "--report")
+    return reports.known([*(name.strip() for name in names if name.strip()), "unread"], "--report")
 
 
-def _show(report: Report, options: Options) -> None:
-    """The result on standard output; a reader that has gone, as in `grade ... | head`, stops nothing else."""
+def _shown(report: Report, options: Options) -> bool:
+    """The result on standard output; whether it got there, or nobody reads it any more."""
     colour = wants_colour()
     paint = painter(sys.stdout.isatty() if colour is None else colour)
-    text = report.to_json() if options.as_json else summary.render(report, paint, options.verbose)
     try:
-        click.echo(text, nl=False, color=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _write(report: Report, formats: list[str], folder: Path | None) -> None:
-    if folder is None:
-        return
-    for name in dict.fromkeys([*formats, "unread"]):
-        for path in reports.write(report, folder, [name]):
-            say(f"wrote {path}")
+        put(report.to_json() if options.as_json else summary.render(report, paint, options.verbose))
+    except OSError as error:
+        show_error(Unwritten(f"cannot be written: {error.strerror}", "standard output", "-o FOLDER keeps results"))
+        return False
+    return True
 
 
 def _exit_code(report: Report, options: Options) -> int:

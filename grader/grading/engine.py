@@ -23,6 +23,7 @@ from grader.course import Course
 from grader.environment import clean_environment, fill_standard_descriptors
 from grader.errors import CourseError, GraderError, GraderFault
 from grader.remote.processes import START_SECONDS, WarmProcess, can_fork, weakest_level
+from grader.results import LEVELS
 
 REPAIRS = 5
 
@@ -216,8 +217,7 @@ class ForkEngine(Engine):
 
     def _check_walls(self) -> None:
         """Take over the weakest level; refuse to run where a worker could read what must stay hidden."""
-        order = ("strong", "sealed", "limited", "accident-only")
-        self.level = max((z.ready["level"] for z in self.zygotes.values()), key=order.index)
+        self.level = max((z.ready["level"] for z in self.zygotes.values()), key=LEVELS.index)
         secrets = [self.course.path("solutions"), self.course.path("tests", "hidden")]
         for root in {r for z in self.zygotes.values() for r in z.ready["roots"]}:
             for secret in secrets:
@@ -288,9 +288,7 @@ def _odd(course: Course, topic: str, total: float) -> CourseError:
     return CourseError(problem, ", ".join(files), f"change points= there; grade audit {topic} tells more")
 
 
-def make_engine(
-    course: Course, topics: list[str], seed: int | None = None, *, without: tuple[str, ...] = ()
-) -> Engine:
+def make_engine(course: Course, topics: list[str], seed: int | None = None, *, without: tuple[str, ...] = ()) -> Engine:
     """The engine for this system; `without` takes walls away and is for the engine's own tests."""
     fill_standard_descriptors()
     if can_fork():

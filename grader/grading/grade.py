@@ -9,16 +9,18 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from grader.course import Course, find_course, load_course
+from grader import __version__
+from grader.course import Course, digest, find_course, load_course
 from grader.errors import NothingToGrade, UsageError
 from grader.grading.capstone import CapstoneRun
 from grader.grading.engine import Engine, make_engine
 from grader.grading.pool import Pool, grade_many
-from grader.results import Report, SubmissionResult
-from grader.submissions import Asked, Found, People, Submission, find_submissions
+from grader.results import Report, ReportHead, SubmissionResult, Unfinished
+from grader.submissions import Asked, Found, People, Submission, find_submissions, tables
 from grader.text import printable
 
 SAFE_LEVELS = ("strong", "sealed")
@@ -117,6 +119,7 @@ class Grader:
         students: Iterable[str] = (),
         layout: str | None = None,
         people: People | None = None,
+        times: str | Path | None = None,
         capstones: bool = False,
     ) -> Report:
         """The report on what was handed in under the paths.
@@ -127,14 +130,23 @@ class Grader:
         where = as_paths(paths)
         course = as_course(self.given, where)
         chosen = [course.topic(t).name for t in dict.fromkeys(topics)]
-        found = self.find(course, where, students, Asked(layout, tuple(chosen), people=people or People()))
+        asked = Asked(layout, tuple(chosen), people=people or People())
+        found = self.find(course, where, students, asked, times)
         return self.report(course, found, chosen or topics_of(course, found), capstones)
 
     def find(
-        self, course: Course, paths: list[Path], students: Iterable[str] = (), asked: Asked | None = None
+        self,
+        course: Course,
+        paths: list[Path],
+        students: Iterable[str] = (),
+        asked: Asked | None = None,
+        times: str | Path | None = None,
     ) -> Found:
-        """What was handed in under the paths, by these students alone if any are named."""
+        """What was handed in under the paths, by these students alone if any are named; `times`: CSV of `--times`."""
+        given = tables.read_times(Path(times), course) if times is not None else {}
         found = find_submissions(paths, course, asked=asked)
+        tables.give_times(given, found)
+        _tell_strangers(found, asked.people if asked else People())
         wanted = tuple(students)
         if wanted:
             found.submissions = _chosen(found.submissions, wanted)
@@ -144,13 +156,26 @@ class Grader:
     def report(self, course: Course, found: Found, topics: list[str], capstones: bool = False) -> Report:
         """Grade submissions that were found. Raises `GraderError` or `Interrupted`."""
         engine, pool = self._warm(course, topics)
-        results, finished = self._graded(found.submissions, course, engine, pool, topics)
-        if capstones and finished:
-            results, finished = self._with_capstones(results, found.submissions, course)
+        results: list[SubmissionResult] = []  # filled as they land, so that whenever Ctrl-C comes they are there
+        left: list[Submission] = []
+        try:
+            self._grade(found.submissions, course, engine, pool, topics, results)
+            if capstones:
+                results[:] = self._with_capstones(results, found.submissions, course)
+        except KeyboardInterrupt:
+            left = _left(results, found.submissions, capstones)
+        results.sort(key=lambda r: r.student)
         report = Report(
-            course.title, engine.level, finished, tuple(results), tuple(found.warnings), tuple(found.unread)
+            course=course.title,
+            protection=engine.level,
+            complete=not left,
+            submissions=tuple(results),
+            notes=tuple(found.warnings),
+            unread=tuple(found.unread),
+            unfinished=tuple(sorted((Unfinished(s.student, tuple(topics)) for s in left), key=lambda u: u.student)),
+            head=head_of(course, topics, self.seed, capstones),
         )
-        if not finished:
+        if left:
             self.close()  # judges are in the middle of something
             raise Interrupted(report)
         return report
@@ -165,12 +190,17 @@ class Grader:
             pool = self.pool = Pool(engine, self.judges, self.progress.retried)
         return engine, pool
 
-    def _graded(
-        self, submissions: list[Submission], course: Course, engine: Engine, pool: Pool, topics: list[str]
-    ) -> tuple[list[SubmissionResult], bool]:
-        """(results, whether all are there); what is finished when Ctrl-C comes is kept."""
-        results: list[SubmissionResult] = []
-        progress, finished = self.progress, True
+    def _grade(
+        self,
+        submissions: list[Submission],
+        course: Course,
+        engine: Engine,
+        pool: Pool,
+        topics: list[str],
+        results: list[SubmissionResult],
+    ) -> None:
+        """Adds to `results` what is finished, as it lands."""
+        progress = self.progress
         try:
             engine.start()
             self._refuse_unsafe(engine, course)
@@ -182,15 +212,15 @@ class Grader:
             for result in graded:
                 results.append(result)
         except KeyboardInterrupt:
-            words = f"interrupted: {len(results)} of {len(submissions)} submissions are finished and kept"
-            progress.interrupted(words)
-            finished = False
+            if len(results) < len(submissions):
+                words = f"interrupted: {len(results)} of {len(submissions)} submissions are finished and kept"
+                progress.interrupted(words)
+            raise
         except BaseException:
             self.close()
             raise
         finally:
             progress.ended()
-        return sorted(results, key=lambda r: r.student), finished
 
     def _refuse_unsafe(self, engine: Engine, course: Course) -> None:
         """Where hidden checks or solutions lie, weak walls need the instructor's word."""
@@ -204,15 +234,15 @@ class Grader:
 
     def _with_capstones(
         self, results: list[SubmissionResult], submissions: list[Submission], course: Course
-    ) -> tuple[list[SubmissionResult], bool]:
-        """(results, whether all are there); after Ctrl-C the marks are those of the checks alone, for all."""
+    ) -> list[SubmissionResult]:
+        """The results with what came of the capstones."""
         run = CapstoneRun(course, results, submissions)
         try:
             self.progress.began(len(run.jobs), "capstone")
-            return run.finish(self.judges, self.progress.landed), True
+            return run.finish(self.judges, self.progress.landed)
         except KeyboardInterrupt:
             self.progress.interrupted("interrupted: the capstones are not finished, and no mark counts any of them")
-            return results, False
+            raise
         finally:
             self.progress.ended()
 
@@ -225,6 +255,7 @@ def grade(
     students: Iterable[str] = (),
     layout: str | None = None,
     people: People | None = None,
+    times: str | Path | None = None,
     seed: int | None = None,
     judges: int | None = None,
     capstones: bool = False,
@@ -234,8 +265,36 @@ def grade(
     """Grade what was handed in under the paths, once; see `Grader` and `Grader.grade`."""
     with Grader(course, seed=seed, judges=judges, trusted=trusted, progress=progress) as grader:
         return grader.grade(
-            paths, topics=topics, students=students, layout=layout, people=people, capstones=capstones
+            paths, topics=topics, students=students, layout=layout, people=people, times=times, capstones=capstones
         )
+
+
+def head_of(course: Course, topics: list[str], seed: int | None = None, capstones: bool = False) -> ReportHead:
+    """What the results of a run hang on."""
+    return ReportHead(
+        course=digest.of_course(course),
+        checks={topic: digest.of_checks(course, topic) for topic in topics},
+        seed=course.seed if seed is None else seed,
+        capstones=capstones,
+        grader=__version__,
+        when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+
+
+def _tell_strangers(found: Found, people: People) -> None:
+    """Who has handed in and is not in the roster, if there is one."""
+    strangers = [s for s in found.submissions if people.ids is not None and s.student not in people.ids]
+    for submission in strangers:
+        found.look_at(submission.student, submission.origin, "is not in the roster")
+    if strangers:
+        found.warn(f"not in the roster: {', '.join(s.student for s in strangers)}")
+
+
+def _left(results: list[SubmissionResult], submissions: list[Submission], capstones: bool) -> list[Submission]:
+    """What is not finished when Ctrl-C comes. Marks that lack their capstone are not."""
+    done = {r.student for r in results}
+    left = [s for s in submissions if s.student not in done]
+    return submissions if capstones else left
 
 
 def _chosen(submissions: list[Submission], students: tuple[str, ...]) -> list[Submission]:

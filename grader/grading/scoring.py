@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from grader.course import Course
 from grader.course.times import in_utc
@@ -12,6 +14,7 @@ from grader.results import CapstoneResult, CheckResult, SubmissionResult, TopicR
 from grader.submissions import Submission
 
 DAY = timedelta(days=1)
+NO_DUES: Mapping[str, datetime] = MappingProxyType({})
 
 
 def late_days(submitted: datetime | None, due: datetime | None, grace_hours: float, flag_days: int = 0) -> int:
@@ -37,29 +40,25 @@ def penalty_share(days: int, per_day: float, cap: float) -> float:
 
 
 def score_submission(
-    submission: Submission, course: Course, topics: list[TopicResult]
+    submission: Submission, course: Course, topics: Iterable[TopicResult], dues: Mapping[str, datetime] = NO_DUES
 ) -> SubmissionResult:
     """A student's total, with the penalty of each late topic; what was not handed in cannot be late.
 
-    What an LMS marks as late without a time (`flagged`) counts `late_flag_days` for topics whose time is unknown.
+    `dues` holds due dates of topics that outrank those of the course, such as extensions. What an LMS marks as late
+    without a time (`flagged`) counts `late_flag_days` for topics whose time is unknown.
     """
-    policy = course.policy
-    handed_in = [t for t in topics if t.file is not None]
-    flag_days = policy.late_flag_days if submission.flagged else 0
-    days = {t.topic: _days(submission, course, t.topic, flag_days) for t in handed_in}
-    shares = {t: penalty_share(d, policy.late_penalty_per_day, policy.late_penalty_cap) for t, d in days.items()}
+    flag_days = course.policy.late_flag_days if submission.flagged else 0
+    scored: list[TopicResult] = []
     notes = submission.notes
-    if any(course.topic(t.topic).due and submission.submitted_for(t.topic) is None for t in handed_in):
-        notes += (_without_time(submission.flagged, flag_days),)
-    return SubmissionResult(
-        student=submission.student,
-        topics=tuple(topics),
-        points=round(sum(t.points for t in topics), 4),
-        max_points=round(sum(t.max_points for t in topics), 4),
-        late_days=max(days.values(), default=0),
-        penalty=round(sum(t.points * shares[t.topic] for t in handed_in), 4),
-        notes=notes,
-    )
+    for topic in topics:
+        due = dues.get(topic.topic, course.topic(topic.topic).due)
+        submitted = submission.submitted_for(topic.topic)
+        if due and submitted is None and topic.file is not None and len(notes) == len(submission.notes):
+            notes += (_without_time(submission.flagged, flag_days),)
+        days = late_days(submitted, due, course.policy.grace_hours, flag_days) if topic.file is not None else 0
+        share = penalty_share(days, course.policy.late_penalty_per_day, course.policy.late_penalty_cap)
+        scored.append(replace(topic, late_days=days, penalty=round(topic.points * share, 6)))
+    return SubmissionResult.of(submission.student, scored, notes)
 
 
 def fault_check(id: str, title: str, text: str, max_points: float = 0.0, visibility: str = "hidden") -> CheckResult:
@@ -81,11 +80,6 @@ def with_capstone(topic: TopicResult, capstone: CapstoneResult, share: float) ->
     worth = round(share * topic.max_points, 6)
     earned = replace(capstone, points=worth if capstone.reached else 0.0, max_points=worth)
     return replace(topic, points=round((1 - share) * topic.points + earned.points, 6), capstone=earned)
-
-
-def _days(submission: Submission, course: Course, topic: str, flag_days: int) -> int:
-    due, grace = course.topic(topic).due, course.policy.grace_hours
-    return late_days(submission.submitted_for(topic), due, grace, flag_days)
 
 
 def _without_time(flagged: bool, flag_days: int) -> str:

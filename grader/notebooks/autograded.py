@@ -31,6 +31,7 @@ from grader.submissions.trees import read_regular
 from grader.text import printable
 
 Cell = dict[str, Any]
+FOLDER = "autograded"
 
 
 def handed_out(course: Course, topic: str, groups: Iterable[Group]) -> list[dict[str, Any]]:
@@ -101,20 +102,30 @@ class Shelf:
         """End the process that takes notebooks apart, if there is one."""
         self.opener.close()
 
+    def document(self, submission: Submission, topic: str) -> Cell:
+        """What was handed in, taken apart; the source as one cell where that is no notebook."""
+        self.opener.renew()
+        file = submission.files[topic]
+        try:
+            return self.opener.document(read_regular(Path(submission.origin) / file.where, reading.MAX_NOTEBOOK))
+        except (OSError, ValueError):
+            return {"cells": [_plain("submission", "code", file.source)] if file.source else []}
+
     def put(
-        self, submission: Submission, assignment: str, result: TopicResult, cells: Known, notes: tuple[str, ...]
+        self,
+        submission: Submission,
+        assignment: str,
+        result: TopicResult,
+        document: Cell,
+        cells: Known,
+        notes: tuple[str, ...],
     ) -> None:
         """Write one graded notebook and its timestamp; raises `UsageError`."""
         if not self.is_course:
             return
-        self.opener.renew()
         home = Path(submission.origin)
         file = submission.files[result.topic]
         place = self._place(submission.student, assignment)
-        try:
-            document = self.opener.document(read_regular(home / file.where, reading.MAX_NOTEBOOK))
-        except (OSError, ValueError):
-            document = {"cells": [_plain("submission", "code", file.source)] if file.source else []}
         notebook = graded(document, result, cells, notes, Sifted("", (), file.cells).place)
         try:
             place.mkdir(parents=True, exist_ok=True)
@@ -129,7 +140,7 @@ class Shelf:
         """The folder of a student's assignment; raises `UsageError` where it would be none, or another's."""
         for name, what in ((student, "student"), (assignment, "assignment")):
             refuse_no_folder(name, what)
-        home = self.folder / "autograded" / student
+        home = self.folder / FOLDER / student
         try:
             for folder in (home, home / assignment):
                 _refuse_anothers(folder)
@@ -155,8 +166,23 @@ def _refuse_anothers(folder: Path) -> None:
 def _replace(path: Path, text: str) -> None:
     """In one step; what `nbgrader autograde` left is read-only."""
     half = path.with_name(f".{path.name}.half")
-    half.write_text(text, encoding="utf-8", newline="\n")
-    half.replace(path)
+    try:
+        half.write_text(text, encoding="utf-8", newline="\n")
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)  # gone already, if all went well
+
+
+def edited(document: dict[str, Any], cells: Known) -> tuple[str, ...]:
+    """The names of locked cells whose last copy has another text than was handed out, spaces at the end apart."""
+    locked = {s.name: s for s in cells.sources if s.locked and s.source is not None}
+    own = _last_of_each([c for c in document.get("cells", []) if isinstance(c, dict)], locked)
+    named = {reading.id_of(c): c for c in own if reading.id_of(c)}
+    return tuple(name for name in locked if name in named and _words(_text(named[name])) != _words(locked[name].source))
+
+
+def _words(text: str) -> list[str]:
+    return [line.rstrip() for line in text.rstrip().splitlines()]
 
 
 def graded(

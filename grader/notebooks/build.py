@@ -7,7 +7,6 @@ of public checks and a cell of hidden ones. A check cell holds an id and no test
 from __future__ import annotations
 
 import ast
-import csv
 import json
 import re
 import zlib
@@ -24,11 +23,12 @@ from grader.grading.pool import grade_many
 from grader.notebooks import bundle
 from grader.notebooks.groups import Group, grouped
 from grader.results import CheckResult, TopicResult
-from grader.submissions import Submission
+from grader.submissions import Submission, tables
 from grader.submissions import ipynb as reading
 
 HEADER = "module-imports"
 CONFIG = "nbgrader_config.py"
+COLUMNS = ("id", "first_name", "last_name", "email")  # of a roster
 Cell = dict[str, Any]
 Definition = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -288,19 +288,22 @@ def config_of(course: Course) -> str:
 
 
 def read_roster(path: Path) -> list[dict[str, str]]:
-    """Students from a CSV file with the columns id, first_name, last_name, email; raises `UsageError`."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error) as error:
-        raise UsageError(f"cannot be read: {error}", str(path), "a roster is a CSV file in UTF-8") from None
-    columns = ("id", "first_name", "last_name", "email")
-    students = [{c: (row.get(c) or "").strip() for c in columns} for row in rows]
-    for line, student in enumerate(students, 2):
-        if not student["id"]:
-            help = "the first line names the columns: " + ", ".join(columns)
-            raise UsageError("no id in this row", f"{path}:{line}", help)
-    return students
+    """Students from a CSV file with the columns id, first_name, last_name, email; raises `UsageError`.
+
+    A row that is there twice counts once; one id in rows that differ is refused.
+    """
+    students: dict[str, dict[str, str]] = {}
+    lines: dict[str, int] = {}
+    for row in tables.read(path).rows:
+        student = {"id": row.get("id", "student_id", "student"), **{c: row.get(c) for c in COLUMNS[1:]}}
+        id, where = student["id"], f"{path}:{row.line}"
+        if not id:
+            raise UsageError("no id in this row", where, "the first line names the columns: " + ", ".join(COLUMNS))
+        if students.get(id, student) != student:
+            raise UsageError(f"'{id}' is also in line {lines[id]}, with other words", where, "keep one of the two rows")
+        students[id] = student
+        lines.setdefault(id, row.line)
+    return list(students.values())
 
 
 _CONFIG = '''"""Settings of nbgrader for this course, written by `grade nbgrader build`; yours to change."""

@@ -10,20 +10,22 @@ import contextlib
 import logging
 import os
 import sys
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from grader.course import Course
 from grader.course.times import in_utc
 from grader.errors import GraderError, UsageError
-from grader.grading.scoring import late_days_after, penalty_share
+from grader.grading.scoring import penalty_share, score_submission
 from grader.notebooks import autograded
 from grader.notebooks.groups import Group, grouped
 from grader.notebooks.showing import text_of
+from grader.reports import try_to_write
 from grader.results import Report, SubmissionResult, TopicResult
 from grader.submissions import Submission
 from grader.submissions.sifting import Sifted
@@ -51,6 +53,17 @@ def refuse_unusable(path: Path) -> None:
             raise UsageError(problem, str(path), "check the name and the rights") from None
         if begins not in (_MAGIC, b""):
             raise UsageError("not a gradebook of nbgrader", str(path), "the gradebook of nbgrader is DIR/gradebook.db")
+    _refuse_unwritable(path.parent)  # SQLite keeps its journal beside the file
+    if (path.parent / autograded.FOLDER).is_dir():
+        _refuse_unwritable(path.parent / autograded.FOLDER)
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    try:
+        try_to_write(folder)
+    except OSError as error:
+        problem = f"cannot be written: {error.strerror}"
+        raise UsageError(problem, str(folder), "check the rights there") from None
 
 
 @contextlib.contextmanager
@@ -100,15 +113,81 @@ def opened(path: Path) -> Iterator[Gradebook]:
             raise UsageError(problem, str(path), "is it in use, or of another version?") from None
 
 
-def enrol(path: Path, course: Course, topics: list[str], students: list[dict[str, str]]) -> None:
-    """Students and assignments, with their due dates."""
+def enrol(
+    path: Path, course: Course, topics: list[str], students: list[dict[str, str]], tell: Tell = lambda text: None
+) -> None:
+    """Students and assignments, with their due dates; one that formgrader was told stays, and so do other students.
+
+    What is there and not in the roster or course.yml is told of, a line to `tell`.
+    """
     refuse_unusable(path)
     with opened(path) as gradebook:
+        ids = _ids(gradebook)
         for student in students:
             told = {k: v for k, v in student.items() if v and k != "id"}  # an empty column erases nothing
-            gradebook.update_or_create_student(student["id"], **told)
+            gradebook.update_or_create_student(ids.get(student["id"], student["id"]), **told)
+        strangers = sorted(set(ids) - {student["id"] for student in students})
+        if strangers:
+            tell(f"in the gradebook, but not in the roster: {printable(', '.join(strangers))}")
         for name in topics:
-            gradebook.update_or_create_assignment(name, duedate=_naive(course.topic(name).due))
+            due = _naive(course.topic(name).due)
+            there = gradebook.update_or_create_assignment(name).duedate
+            if there is None and due is not None:
+                gradebook.update_or_create_assignment(name, duedate=due)
+            elif there != due:
+                tell(f"{name}: the gradebook's due date {there} UTC stays; course.yml says {due or 'none'}")
+
+
+def _ids(gradebook: Gradebook) -> dict[str, str]:
+    """nbgrader's id of each student, by the one spelling of its letters that we use."""
+    return {unicodedata.normalize("NFC", student.id): student.id for student in gradebook.students}
+
+
+# --- due dates -------------------------------------------------------------------------------------------------------
+
+
+def with_its_due_dates(path: Path, course: Course, submissions: list[Submission], report: Report) -> Report:
+    """The report with lateness by the due dates and extensions of the gradebook, which outrank those of course.yml.
+
+    Raises `UsageError` where there is no gradebook; one that is yet to be made says nothing.
+    """
+    if not path.exists() or not path.stat().st_size:
+        return report
+    with opened(path) as gradebook:
+        return _rescored(gradebook, course, submissions, report)
+
+
+def _rescored(gradebook: Gradebook, course: Course, submissions: list[Submission], report: Report) -> Report:
+    by_student = {s.student: s for s in submissions}
+    ids = _ids(gradebook)
+    scored = []
+    for result in report.submissions:
+        submission = by_student[result.student]
+        student = ids.get(result.student, result.student)
+        dues = {t: _due(gradebook, course, student, t, file.where) for t, file in submission.files.items()}
+        try:
+            given = {topic: due for topic, due in dues.items() if due}
+            scored.append(score_submission(submission, course, result.topics, given))
+        except ValueError:  # a time beyond the calendar is that student's affair
+            scored.append(result)
+    return replace(report, submissions=tuple(scored))
+
+
+def _due(gradebook: Gradebook, course: Course, student: str, topic: str, where: str) -> datetime | None:
+    """When a topic is due for a student, with an extension."""
+    from nbgrader.api import MissingEntry
+
+    assignment, due, extension = _assignment_of(where, topic), course.topic(topic).due, timedelta()
+    try:
+        there = gradebook.find_assignment(assignment).duedate
+        due = there.replace(tzinfo=UTC) if there else due
+        extension = gradebook.find_submission(assignment, student).extension or extension
+    except MissingEntry:
+        pass  # it is not in the gradebook yet
+    try:
+        return in_utc(due) + extension if due else None
+    except OverflowError:  # an extension for ever
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def _naive(time: datetime | None) -> datetime | None:
@@ -126,6 +205,7 @@ class _Entry:
     submission: Submission
     result: TopicResult
     assignment: str
+    edited: tuple[str, ...] = ()  # locked cells whose text is not what was handed out
 
     @property
     def topic(self) -> str:
@@ -150,7 +230,8 @@ class _Entry:
         file = self.submission.files[self.topic]
         own = () if self.result.unreadable else self.result.faults
         faults = [f"not graded, and not the student's doing: {c.message}" for c in own]
-        return (*file.notes, *([file.problem] if file.problem else []), *faults)
+        edited = [f"locked cell '{printable(name)}' was edited; it counts as it was handed out" for name in self.edited]
+        return (*file.notes, *([file.problem] if file.problem else []), *edited, *faults)
 
     def place(self, line: int) -> tuple[int, int]:
         """(cell, line) of a line of the source; (0, ...) where there are no cells."""
@@ -165,10 +246,14 @@ def write(
     Returns whether every notebook was written; one that was not is told of, a line to `tell`, and holds up no other.
     Raises `UsageError` where there is no gradebook to write to.
     """
-    entries = _entries(submissions, report.submissions)
     shelf = autograded.Shelf(path.parent, course)
     with contextlib.closing(shelf), opened(path) as gradebook:
+        entries = _entries(submissions, _rescored(gradebook, course, submissions, report).submissions)
         writer = _Writer(gradebook, course)
+        if writer.ids:
+            for student in dict.fromkeys(e.submission.student for e in entries):
+                if student not in writer.ids:
+                    tell(f"warning: not in the gradebook's roster: {printable(student)}")
         written = sum(_written(writer, shelf, entry, tell) for entry in entries)
     tell(f"wrote {written} of {len(entries)} notebook(s) to {path}")
     return written == len(entries)
@@ -179,8 +264,11 @@ def _written(writer: _Writer, shelf: autograded.Shelf, entry: _Entry, tell: Tell
 
     try:
         autograded.refuse_no_folder(entry.submission.student, "student")
+        writer.prepare(entry)
+        document = shelf.document(entry.submission, entry.topic)
+        entry = replace(entry, edited=autograded.edited(document, writer.cells(entry)))
         writer.write(entry)
-        shelf.put(entry.submission, entry.assignment, entry.result, writer.cells(entry), entry.notes)
+        shelf.put(entry.submission, entry.assignment, entry.result, document, writer.cells(entry), entry.notes)
     except (GraderError, ValueError, SQLAlchemyError) as error:  # nbgrader's own errors are ValueErrors
         writer.gradebook.db.rollback()
         help = f" ({error.help})" if isinstance(error, GraderError) and error.help else ""
@@ -214,24 +302,24 @@ class _Writer:
     def __init__(self, gradebook: Gradebook, course: Course) -> None:
         self.gradebook, self.course = gradebook, course
         self.ready: dict[tuple[str, str], autograded.Known] = {}
+        self.ids = _ids(gradebook)
 
     def cells(self, entry: _Entry) -> autograded.Known:
         """The cells that were handed out, as the gradebook knows them."""
         return self.ready[entry.assignment, entry.topic]
 
     def write(self, entry: _Entry) -> None:
-        self._prepare(entry)
-        gradebook, student = self.gradebook, entry.submission.student
+        gradebook = self.gradebook
+        student = self.ids.get(entry.submission.student, entry.submission.student)
         gradebook.update_or_create_student(student)
-        time = _naive(entry.submission.submitted_for(entry.topic))
-        known = {"timestamp": time} if time else {}
-        submission = gradebook.update_or_create_submission(entry.assignment, student, **known)
+        time = _naive(entry.submission.submitted_for(entry.topic))  # None as well: one that was there is gone
+        gradebook.update_or_create_submission(entry.assignment, student, timestamp=time)
         notebook = gradebook.find_submission_notebook(entry.topic, entry.assignment, student)
         self._score(entry, notebook)
         self._comment(entry, notebook)
         notebook.flagged = bool(notebook.flagged or _is_odd(entry))
         gradebook.db.commit()
-        notebook.late_submission_penalty = self._penalty(submission, notebook)
+        notebook.late_submission_penalty = self._penalty(entry, notebook)
         gradebook.db.commit()
 
     def _score(self, entry: _Entry, notebook: Any) -> None:
@@ -257,18 +345,15 @@ class _Writer:
             if groups or entry.failed:
                 comments[unit].auto_comment = text_of(groups, notes, entry.place) or None
 
-    def _penalty(self, submission: Any, notebook: Any) -> float | None:
-        """Points that lateness costs by the course's policy; an extension that was granted counts."""
+    def _penalty(self, entry: _Entry, notebook: Any) -> float | None:
+        """Points that lateness costs by the course's policy, for the days that the report has, too."""
         policy = self.course.policy
-        if submission.timestamp is None or submission.duedate is None:
-            return None
-        days = late_days_after(submission.timestamp - submission.duedate, policy.grace_hours)
-        share = penalty_share(days, policy.late_penalty_per_day, policy.late_penalty_cap)
+        share = penalty_share(entry.result.late_days, policy.late_penalty_per_day, policy.late_penalty_cap)
         return round(float(notebook.score) * share, 6) if share else None
 
     # --- assignment and cells
 
-    def _prepare(self, entry: _Entry) -> None:
+    def prepare(self, entry: _Entry) -> None:
         """The assignment, its notebook and its cells are there, or are made before the first submission."""
         key = entry.assignment, entry.topic
         if key in self.ready:

@@ -5,14 +5,17 @@ Such a module has the name of the file that it makes as `FILE`, and `write(repor
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import pkgutil
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from grader.errors import UsageError
+from grader.errors import Unwritten, UsageError
 from grader.text import printable
 
 if TYPE_CHECKING:  # whoever only asks for names waits for no models
@@ -20,6 +23,7 @@ if TYPE_CHECKING:  # whoever only asks for names waits for no models
 
 DEFAULT = ("json", "csv")
 PREFIX = "to_"
+HELP = "choose another folder with -o"
 
 
 def formats() -> list[str]:
@@ -43,18 +47,52 @@ def file_of(name: str) -> str:
 
 
 def write(report: Report, folder: Path | str, formats: Iterable[str] = DEFAULT) -> list[Path]:
-    """Write each format into the folder, which is made where there is none; returns the files."""
+    """Write each format into the folder, which is made where there is none; returns the files.
+
+    Each is tried on its own. Raises one `Unwritten` for all that failed, of which nothing is left.
+    """
     names = known(formats)
-    make_folder(Path(folder))
-    return [_write(report, Path(folder), name) for name in names]
+    _make_folder(Path(folder))
+    written: list[Path] = []
+    failed: list[Unwritten] = []
+    for name in names:
+        try:
+            written.append(_write(report, Path(folder), name))
+        except Unwritten as error:
+            failed.append(error)
+    if failed:
+        failed[0].others, failed[0].written = tuple(failed[1:]), written
+        raise failed[0]
+    return written
 
 
-def make_folder(folder: Path) -> None:
-    """To be called before any work is done, so that hours of it are not lost to a slip."""
+def refuse_unusable(folder: Path, formats: Iterable[str] = ()) -> None:
+    """Before any work is done, so that hours of it are not lost to a slip: raises `UsageError`.
+
+    Tried and not asked: root may write everywhere but on a read-only mount.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try_to_write(folder)
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", str(folder), HELP) from None
+    for path in (folder / file_of(name) for name in formats):
+        if path.is_dir():
+            raise UsageError("cannot be written: Is a directory", str(path), HELP)
+
+
+def try_to_write(folder: Path) -> None:
+    """Make a file in the folder and remove it; raises `OSError`."""
+    number, name = tempfile.mkstemp(".half", ".grade-", folder)
+    os.close(number)
+    os.unlink(name)
+
+
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise Unwritten(f"cannot be written: {error.strerror}", str(folder), HELP) from None
 
 
 def _write(report: Report, folder: Path, name: str) -> Path:
@@ -63,16 +101,23 @@ def _write(report: Report, folder: Path, name: str) -> Path:
     half = path.with_name(f".{path.name}.half")
     try:
         _module(name).write(report, half)
+        _put_on_disk(half)
         half.replace(path)
-    except OSError as error:
-        raise _unwritable(path, error) from None
+    except Exception as error:  # noqa: BLE001 - a format that fails, for whatever reason, costs no other
+        words = getattr(error, "strerror", None) or printable(f"{type(error).__name__}: {error}")
+        raise Unwritten(f"cannot be written: {words}", str(path), HELP) from None
+    finally:
+        with contextlib.suppress(OSError):
+            half.unlink()  # gone already, if all went well
     return path
+
+
+def _put_on_disk(path: Path) -> None:
+    """Some file systems only tell now that they are full."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _module(name: str) -> ModuleType:
     (name,) = known([name])
     return importlib.import_module(f"{__name__}.{PREFIX}{name}")
-
-
-def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot be written: {error.strerror}", str(path), "choose another folder with -o")

@@ -21,10 +21,14 @@ def points(value: float) -> str:
 def render(report: Report, paint: Paint, verbose: bool = False) -> str:
     """The lines of the summary; colour only repeats what the words say."""
     if not report.submissions:
-        return "nothing was graded\n"
-    if len(report.submissions) == 1:
-        return "\n".join(_one(report.submissions[0], paint, verbose)) + "\n"
-    return "\n".join(_class(report, paint)) + "\n"
+        lines = ["nothing was graded"]
+    elif len(report.submissions) == 1:
+        lines = list(_one(report.submissions[0], paint, verbose))
+    else:
+        lines = list(_class(report, paint))
+    if report.unfinished:
+        lines.append(paint(f"{len(report.unfinished)} not finished, as the run was stopped", "magenta"))
+    return "\n".join(lines) + "\n"
 
 
 # --- a class ---------------------------------------------------------------------------------------------------------

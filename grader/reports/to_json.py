@@ -20,14 +20,19 @@ from grader.results import (
     CapstoneResult,
     CheckResult,
     Report,
+    ReportHead,
     SubmissionResult,
     TopicResult,
+    Unfinished,
+    Unread,
     Written,
 )
 
 FILE = RESULTS_JSON
 SCHEMA_FILE = Path(__file__).with_name("results.schema.json")
-PARTS: tuple[type[Written], ...] = (SubmissionResult, TopicResult, CheckResult, CapstoneResult, CapstoneFigure)
+PARTS: tuple[type[Written], ...] = (
+    SubmissionResult, TopicResult, CheckResult, CapstoneResult, CapstoneFigure, Unread, Unfinished, ReportHead,
+)  # fmt: skip
 
 
 def write(report: Report, path: Path) -> None:

@@ -6,7 +6,6 @@ the instructor says (`--people`), or by a full name that nobody else bears. All 
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -14,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from grader.errors import UsageError
+from grader.submissions import tables
 from grader.submissions.model import Found, Submission, SubmittedFile
 from grader.text import name_of, printable
 
 _Handed = tuple[SubmittedFile, Submission]  # a file, and what it was handed in with
-MAX_PEOPLE = 4 << 20  # bytes of a file of names
 
 
 @dataclass
@@ -48,25 +47,12 @@ class People:
 
 
 def _rows(path: Path, keys: tuple[str, ...]) -> list[dict[str, str]]:
-    """The rows of a CSV with a header, each with a `student`; empty ones are left out."""
-    try:
-        data = path.read_bytes()[: MAX_PEOPLE + 1]
-        if len(data) > MAX_PEOPLE:
-            raise UsageError(f"larger than {MAX_PEOPLE >> 20} MB", str(path), "give a list of names alone")
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", str(path), "check the name and the rights") from None
-    except UnicodeDecodeError:
-        raise UsageError("not UTF-8 text", str(path), "save it as CSV UTF-8") from None
-    lines = text.splitlines()
-    dialect = ";" if lines and lines[0].count(";") > lines[0].count(",") else ","
-    reader = csv.DictReader(lines, delimiter=dialect)
-    reader.fieldnames = [str(n).strip().lower() for n in reader.fieldnames or []]
-    key = next((k for k in keys if k in reader.fieldnames), None)
+    """The rows of a CSV, each with a `student`; others are left out."""
+    table = tables.read(path)
+    key = next((k for k in keys if k in table.columns), None)
     if key is None:
         raise UsageError(f"no column '{keys[0]}'", str(path), f"its first line names the columns: {keys[0]}, ...")
-    rows = [{k: name_of(v or "") for k, v in row.items() if isinstance(k, str)} for row in reader]
-    return [{**row, "student": row[key]} for row in rows if row.get(key)]
+    return [{**row.cells, "student": row.cells[key]} for row in table.rows if row.cells.get(key)]
 
 
 def _pairs(path: Path) -> Iterable[tuple[str, str]]:

@@ -23,7 +23,7 @@ FLOORS = [  # the rooms from top to bottom; a module imports from its own room, 
     "wire errors text environment",
 ]
 ROOMS = {  # what lies in each of them
-    "cli": "main run audit capstone doctor nbgrader terminal",
+    "cli": "main run saving stopping audit capstone doctor nbgrader terminal",
     "audit": "topic rules kills candidates comparisons constants equivalents mutants slips",
     "judge": "process topic bench explain expected follow answerer budget transcripts verdicts diagnosis feedback redaction"
     " renamed plugin items loading training",
@@ -32,13 +32,13 @@ ROOMS = {  # what lies in each of them
     "grading": "grade pool engine scoring capstone",
     "remote": "session proxy connection limits replies forking spawning processes inmemory",
     "submissions": "model find identity reading gathering selecting sources naming decoding metadata trees opener unpacker"
-    " archives ipynb sifting",
+    " archives ipynb sifting tables",
     "submissions.layouts": "base attempts student class_folder canvas moodle gradescope blackboard brightspace"
     " nbgrader_course forge",
-    "reports": "summary to_csv to_json to_unread",
+    "reports": "summary merging to_csv to_json to_unread",
     "worker": "server imports substitute pipes zygote spawned preload",
     "worker.walls": "sandbox seccomp landlock seatbelt kernel syscalls",
-    "course": "model file plain_yaml times stubs units",
+    "course": "model file digest plain_yaml times stubs units",
 }
 NEVER = [  # whatever the floors say
     ("grading", "judge"),

@@ -208,9 +208,7 @@ def test_handed_out_cells_are_those_that_nbgrader_makes(built):
     release = nbformat.read(course_dir / "release/toy/toy.ipynb", 4)
     theirs = {id_of(c): (c.source, c.metadata.nbgrader.checksum) for c in release.cells if id_of(c)}
     course = load_course(TOY / "course.yml")
-    checks = [
-        c for g in grouped("toy", build.catalogue(course, ["toy"])["toy"].checks) for c in g.checks
-    ]
+    checks = [c for g in grouped("toy", build.catalogue(course, ["toy"])["toy"].checks) for c in g.checks]
     ours = {c["name"]: (c["source"], c["checksum"]) for c in handed_out(course, "toy", grouped("toy", checks))}
 
     assert ours == theirs
@@ -282,6 +280,33 @@ def test_a_roster_that_is_none(tmp_path, text, words):
         path.write_text(text)
     with pytest.raises(UsageError, match=words):
         build.read_roster(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ID , First Name ,LAST_NAME,email\nann,Ann,Lee,\n,,,\n\nzoe\u0308,,,\n , , , \n",
+        "\ufeffid;First-Name;last name;Email\r\nann;Ann;Lee;\r\n;;;\r\nzo\u00eb;;;\r\nann;Ann;Lee;\r\n",
+        'student id,first_name,last_name\n"ann",Ann,"Lee"\nzo\u00eb,,,,\n',
+    ],
+)
+def test_rosters_as_spreadsheets_write_them(tmp_path, text):
+    """Headers with spaces, semicolons, empty rows, a row twice, two spellings of a letter."""
+    (tmp_path / "roster.csv").write_text(text, encoding="utf-8", newline="")
+    ann = {"id": "ann", "first_name": "Ann", "last_name": "Lee", "email": ""}
+
+    assert [ann, {**ann, "id": "zo\u00eb", "first_name": "", "last_name": ""}] == build.read_roster(
+        tmp_path / "roster.csv"
+    )
+
+
+@pytest.mark.parametrize("second", ["ann,Anna", "ANN,Ann\nann,Anne", "ann,"])
+def test_one_id_with_other_words_is_named(tmp_path, second):
+    """Which row is right nobody can tell."""
+    (tmp_path / "roster.csv").write_text(f"id,first_name\nann,Ann\n{second}\n")
+    line = 3 + second.count("\n")
+    with pytest.raises(UsageError, match=f"roster.csv:{line}: 'ann' is also in line 2, with other words"):
+        build.read_roster(tmp_path / "roster.csv")
 
 
 def test_checks_of_something_that_is_no_unit(toy_copy):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -187,7 +188,7 @@ def test_damaged_notebooks_are_graded_and_flagged(home, grade, source):
     found = {damage: notebook_of(home, f"s{number:02}") for number, damage in enumerate(DAMAGES)}
 
     assert {damage: n["scores"] for damage, n in found.items()} == dict.fromkeys(DAMAGES, MARKS)
-    harmless = {"magics", "input", "exit", "widgets", "huge outputs", "points raised"}
+    harmless = {"magics", "input", "exit", "widgets", "huge outputs"}
     assert {damage for damage, n in found.items() if not n["flagged"]} == harmless
     assert "cell 'double-hidden' was deleted" in found["deleted check"]["comments"]["double"]
 
@@ -261,6 +262,77 @@ def test_lateness_is_written(home, grade, source):
     grade()
 
     assert notebook_of(home, "late", "second")["penalty"] == 5.0
+
+
+def test_a_removed_timestamp_removes_the_penalty(home, grade, source):
+    """What is not known any more is not late: time and penalty are gone from the gradebook."""
+    full = filled(as_released(source["second"]), **sources_of(source["second"]))
+    hand_in(home, "late", full, "second", "2026-11-21 13:00:00 UTC")
+    grade()
+    before = notebook_of(home, "late", "second")["penalty"]
+    (home / "submitted/late/second/timestamp.txt").unlink()
+    grade()
+
+    assert (10.0, None) == (before, notebook_of(home, "late", "second")["penalty"])
+    with opened(home / "gradebook.db") as book:
+        assert book.find_submission("second", "late").timestamp is None
+
+
+def test_an_edited_locked_cell_is_flagged(home, grade, source):
+    """By its name, wherever it lies; spaces at the ends of lines are no edit, and the text as handed out counts."""
+    full = filled(as_released(source["toy"]), **sources_of(source["toy"]))
+    at = {id_of(c): i for i, c in enumerate(full["cells"]) if id_of(c)}
+    spaced, edited = (json.loads(json.dumps(full)) for _ in range(2))
+    spaced["cells"][at["double-public"]]["source"] = (
+        text_of(full["cells"][at["double-public"]]).replace("\n", "  \n") + "\n"
+    )
+    edited["cells"][at["module-imports"]]["source"] = "import numpy as np  # mine"
+    for name, document in (("spaced", spaced), ("edited", edited)):
+        hand_in(home, name, document)
+    grade()
+    found = {name: notebook_of(home, name) for name in ("spaced", "edited")}
+
+    assert {"spaced": False, "edited": True} == {name: n["flagged"] for name, n in found.items()}
+    assert "locked cell 'module-imports' was edited" in found["edited"]["comments"]["double"]
+    assert found["edited"]["scores"] == MARKS
+
+
+def test_who_is_not_in_the_roster_is_said(home, grade, source, capsys):
+    """Of the gradebook, where it has one; ids that differ in the spelling of their letters alone are one."""
+    with opened(home / "gradebook.db") as book:
+        book.add_student(unicodedata.normalize("NFD", "zoë"))
+    for student in ("zoë", "max"):
+        hand_in(home, student, as_released(source["toy"]))
+    grade()
+
+    assert "not in the gradebook's roster: max" in (err := capsys.readouterr().err)
+    assert "roster: zo" not in err
+    with opened(home / "gradebook.db") as book:
+        assert {"max", unicodedata.normalize("NFD", "zoë")} == {s.id for s in book.students}
+
+
+def test_a_roster_erases_nothing(home):
+    """Neither a due date that formgrader was told nor a student; both are said."""
+    course, told = load_course(TOY / "course.yml"), []
+    with opened(home / "gradebook.db") as book:
+        book.add_assignment("toy", duedate=datetime(2026, 12, 1))
+        book.add_assignment("second", duedate=datetime(2026, 12, 2))
+        book.add_student("old")
+        book.add_student(unicodedata.normalize("NFD", "zoë"))
+    gradebook.enrol(
+        home / "gradebook.db", course, TOPICS, [{"id": "ann"}, {"id": "zoë", "first_name": "Zoë"}], told.append
+    )
+    with opened(home / "gradebook.db") as book:
+        dues = {a.name: a.duedate for a in book.assignments}
+        students = {unicodedata.normalize("NFC", s.id): s.first_name for s in book.students}
+
+    assert dues == {"toy": datetime(2026, 12, 1), "second": datetime(2026, 12, 2)}
+    assert students == {"ann": None, "old": None, "zoë": "Zoë"}
+    assert told == [
+        "in the gradebook, but not in the roster: old",
+        "toy: the gradebook's due date 2026-12-01 00:00:00 UTC stays; course.yml says none",
+        "second: the gradebook's due date 2026-12-02 00:00:00 UTC stays; course.yml says 2026-11-20 12:00:00",
+    ]
 
 
 def test_what_was_not_handed_in_is_no_submission(home, grade, source):

@@ -21,7 +21,6 @@ PROMISED = {  # dependencies without code yet
 }
 WAITING = {  # names that the package itself does not use
     "SKIPPED": "hidden checks in a student's copy, which docs/reports.md promises",
-    "from_json": "the face of the package: reading a report back",
     "list_topics": "click calls it",
     "nbgrader_build": "click calls it",
     "pytest_addoption": "pytest calls it",

@@ -77,7 +77,7 @@ def test_json_has_exactly_the_fields_of_the_contract_in_order():
     assert list(first) == ["topic", "file", "digest", "points", "max_points", "cached", "seconds", "checks"]
     wanted = "id function title visibility verdict points max_points message diagnosis advice follow_through seconds"
     assert wanted.split() == list(first["checks"][0])
-    assert tuple(data.values())[:4] == (1, "A course", "strong", True)
+    assert tuple(data.values())[:4] == (2, "A course", "strong", True)
 
 
 def test_json_notes():
@@ -132,7 +132,7 @@ def test_the_schema_refuses_what_is_not_in_the_contract():
     for change in (
         lambda d: d.update(extra=1),
         lambda d: d.pop("protection"),
-        lambda d: d.update(schema_version=2),
+        lambda d: d.update(schema_version=3),
         lambda d: d["submissions"][0].pop("late_days"),
         lambda d: d["submissions"][0]["topics"][0].update(cached="no"),
         lambda d: d["submissions"][0]["topics"][0]["checks"][0].update(verdict="passed"),
@@ -226,7 +226,8 @@ def test_whole_numbers_stay_whole():
             [],
             "submissions.0.topics.0.capstone.figures.1.low: Input sh",
         ),
-        ("schema_version", 2, "schema_version: 2 is not read here"),
+        ("schema_version", 3, "schema_version: 3 is not read here"),
+        ("schema_version", 0, "schema_version: 0 is not read here"),
         ("schema_version", True, "schema_version: True is not read here"),
         ("schema_version", "1", "schema_version: '1' is not read here"),
     ],
