@@ -149,7 +149,7 @@ def _group(group: list[CheckResult], paint: Paint, told: set[str]) -> Iterator[s
 
 def _check(check: CheckResult, paint: Paint, told: set[str]) -> Iterator[str]:
     """A check with what is known of it; a hint is `told` once a topic."""
-    mark = paint(f"{check.verdict.mark:<9}", check.verdict.colour)
+    mark = paint(f"{check.verdict.mark:<9}", check.verdict.colour) + (" " if len(check.verdict.mark) >= 9 else "")
     value = f"  ({points(check.points or 0)}/{points(check.max_points or 0)})" if check.max_points is not None else ""
     yield f"  {mark}{check.function}: {check.title}{value}"
     for line in [*words_of(check.advice or "").splitlines(), *words_of(check.message, MAX_LINES).splitlines()]:
