@@ -68,7 +68,7 @@ def layouts(x):
 # ------------------------------------------------------------------------------------------------ log_sigmoid
 
 
-SURE = (10.0, 13.0, 17.0, 20.0, 25.0, 32.0, 40.0, 50.0, 800.0, 10_000.0)  # on both sides of any switch of formula
+SURE = (20.0, 50.0, 800.0, 10_000.0, 10.0, 13.0, 17.0, 25.0, 32.0, 40.0)  # on both sides of any switch of formula
 
 
 @check("log_sigmoid", points=1)

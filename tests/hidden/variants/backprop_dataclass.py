@@ -196,7 +196,8 @@ class Value:
         return self._then(value, (self, value))
 
     def tanh(self):
-        return self._then(math.tanh(self.data), (self, 1.0 / math.cosh(self.data) ** 2))
+        t = math.tanh(self.data)
+        return self._then(t, (self, (1.0 - t) * (1.0 + t)))
 
     def relu(self):
         return self._then(self.data, (self, 1.0)) if self.data > 0 else self._then(0.0, (self, 0.0))
