@@ -195,7 +195,7 @@ class _Finder:
         parts = tree.parts()
         if len(parts) != 1 or tree.top or self.reader.is_students(tree):
             return tree
-        if self._layout_of(tree)[0].name in ("moodle", "brightspace"):
+        if self._layout_of(tree)[0].name in ("moodle", "brightspace", "nbgrader"):
             return tree  # of a class in which one has handed in
         inner = self._unwrapped(next(iter(parts.values())), packed)
         if self.reader.is_students(inner):

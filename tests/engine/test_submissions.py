@@ -264,6 +264,14 @@ def test_nbgrader(find, tmp_path, around):
     assert "bob/toy/timestamp.txt" in words(found)
 
 
+@pytest.mark.parametrize("around", ["", "submitted/"])
+def test_a_lone_student_of_nbgrader(find, tmp_path, around):
+    """One student with several assignments stays one student."""
+    files = {f"{around}alice/{topic}/{topic}.ipynb": notebook(CODE) for topic in ("toy", "second")}
+
+    assert by_student(find(lay(tmp_path / "course", files))) == {"alice": ["second", "toy"]}
+
+
 def test_layout_can_be_forced(find, tmp_path):
     """`--layout` has the last word: a class read as one student is one student."""
     root = write(tmp_path / "submit", ann__toy=CODE, bob__second=CODE)

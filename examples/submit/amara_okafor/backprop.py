@@ -164,7 +164,7 @@ class Value:
             exponent = float(exponent)
         except TypeError:
             raise ValueError("the exponent is a number") from None
-        return self._node(self.data**exponent, (self, exponent * self.data ** (exponent - 1)))
+        return self._node(self.data**exponent, (self, exponent * self.data ** (exponent - 1) if exponent else 0.0))
 
     __radd__, __rmul__ = __add__, __mul__
 

@@ -394,7 +394,7 @@ class Value:
         out._prev = (self,)
 
         def _backward():
-            self.grad += exponent * self.data ** (exponent - 1) * out.grad
+            self.grad += (exponent * self.data ** (exponent - 1) if exponent else 0.0) * out.grad
 
         out._backward = _backward
         return out

@@ -199,7 +199,7 @@ class Value:
         out = Value(self.data**n, (self,))
 
         def push():
-            self.grad += n * self.data ** (n - 1) * out.grad
+            self.grad += (n * self.data ** (n - 1) if n else 0.0) * out.grad
 
         out.push = push
         return out

@@ -168,7 +168,7 @@ class Value:
     def __pow__(self, n):
         if isinstance(n, Value):
             raise ValueError("a number, please")
-        return self._then(self.data**n, (self, n * self.data ** (n - 1)))
+        return self._then(self.data**n, (self, n * self.data ** (n - 1) if n else 0.0))
 
     def __neg__(self):
         return -1.0 * self
@@ -196,7 +196,7 @@ class Value:
         return self._then(value, (self, value))
 
     def tanh(self):
-        return self._then(math.tanh(self.data), (self, 1.0 / math.cosh(self.data) ** 2))
+        return self._then(math.tanh(self.data), (self, 1.0 - math.tanh(self.data) ** 2))
 
     def relu(self):
         return self._then(self.data, (self, 1.0)) if self.data > 0 else self._then(0.0, (self, 0.0))
