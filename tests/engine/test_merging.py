@@ -286,17 +286,17 @@ def test_a_report_that_changes_meanwhile_is_not_overwritten(tmp_path, capsys):
 @pytest.mark.slow
 def test_killed_at_any_moment_and_finished_it_is_the_report_of_one_run(toy_copy):
     """Thirty moments, drawn by chance, and three signals; byte for byte but for times. No moment leaves half a file."""
-    slow = "import time\ntime.sleep(0.4)\n"
-    hand_in(toy_copy, **{f"s{i}": (SOLUTION if i % 3 else STUB) + slow for i in range(8)})
+    slow = "import time\ntime.sleep(0.5)\n"
+    hand_in(toy_copy, **{f"s{i}": (SOLUTION if i % 3 else STUB) + slow for i in range(6)})
     began = time.monotonic()
-    grade("submit", "-o", "undisturbed", cwd=toy_copy)
+    grade("submit", "-o", "undisturbed", "-j", "1", cwd=toy_copy)
     seconds, draw = time.monotonic() - began, random.Random(20261130)
     wanted = {p.name: timeless(p.read_text()) for p in (toy_copy / "undisturbed").iterdir()}
     partial = 0
     for number in range(30):
         name = draw.choice(["SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
-        process = start("submit", "-o", f"r{number}", cwd=toy_copy)
-        time.sleep(draw.uniform(0, seconds))
+        process = start("submit", "-o", f"r{number}", "-j", "1", cwd=toy_copy)
+        time.sleep(draw.uniform(seconds / 3, seconds))  # nothing is graded before
         process.send_signal(getattr(signal, name))
         process.communicate(timeout=90)
         folder = toy_copy / f"r{number}"
