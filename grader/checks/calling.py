@@ -130,7 +130,9 @@ def assert_each_flat_cost(
     for few, many in zip(counted[::2], counted[1::2], strict=True):
         if not few.count or abs(many.count - few.count) > tolerance * few.count:
             text = "the number of Python operations grows with the size of the input: let NumPy work on whole arrays"
-            raise CheckFailed(f"{text} ({few.count} grew to {many.count})", text)
+            failed = CheckFailed(f"{text} ({few.count} grew to {many.count})", text)
+            failed.aside = "cost"
+            raise failed
     return [(few.value, many.value) for few, many in zip(counted[::2], counted[1::2], strict=True)]
 
 

@@ -47,11 +47,14 @@ def released(outcome: Outcome) -> Outcome:
     if failure is None:
         return outcome
     seen = replace(failure.seen, actual=_own(failure.seen.actual), expected=_own(failure.seen.expected))
-    return replace(outcome, failure=replace(failure, seen=seen))
+    compared = tuple((_own(a), _own(e)) for a, e in failure.compared)
+    return replace(outcome, failure=replace(failure, seen=seen, compared=compared))
 
 
 def _release(error: BaseException | None) -> None:
-    """Drop the traceback of an error and of those that it came from."""
+    """Drop the traceback of an error and of those that it came from, and values that it holds."""
+    if isinstance(error, CheckFailed):
+        error.compared = ()
     if error is not None and error.__traceback__ is not None:
         error.__traceback__ = None
         _release(error.__cause__)
