@@ -88,9 +88,7 @@ def _graded(paths: list[Path], course: Course, topics: list[str], options: Optio
     told = _Told(course)
     people = People.read(options.roster, options.people)
     asked = Asked(options.layout, tuple(topics), options.zip_encoding, people)
-    with Grader(
-        course, seed=options.seed, judges=options.jobs, trusted=options.trusted, progress=told
-    ) as grader:
+    with Grader(course, seed=options.seed, judges=options.jobs, trusted=options.trusted, progress=told) as grader:
         found = grader.find(course, paths, options.students, asked)
         chosen = topics or topics_of(course, found)
         _refuse_unusable(options)

@@ -288,9 +288,7 @@ def _odd(course: Course, topic: str, total: float) -> CourseError:
     return CourseError(problem, ", ".join(files), f"change points= there; grade audit {topic} tells more")
 
 
-def make_engine(
-    course: Course, topics: list[str], seed: int | None = None, *, without: tuple[str, ...] = ()
-) -> Engine:
+def make_engine(course: Course, topics: list[str], seed: int | None = None, *, without: tuple[str, ...] = ()) -> Engine:
     """The engine for this system; `without` takes walls away and is for the engine's own tests."""
     fill_standard_descriptors()
     if can_fork():

@@ -233,9 +233,7 @@ def grade(
 ) -> Report:
     """Grade what was handed in under the paths, once; see `Grader` and `Grader.grade`."""
     with Grader(course, seed=seed, judges=judges, trusted=trusted, progress=progress) as grader:
-        return grader.grade(
-            paths, topics=topics, students=students, layout=layout, people=people, capstones=capstones
-        )
+        return grader.grade(paths, topics=topics, students=students, layout=layout, people=people, capstones=capstones)
 
 
 def _chosen(submissions: list[Submission], students: tuple[str, ...]) -> list[Submission]:

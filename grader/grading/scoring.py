@@ -36,9 +36,7 @@ def penalty_share(days: int, per_day: float, cap: float) -> float:
     return min(days * per_day, cap)
 
 
-def score_submission(
-    submission: Submission, course: Course, topics: list[TopicResult]
-) -> SubmissionResult:
+def score_submission(submission: Submission, course: Course, topics: list[TopicResult]) -> SubmissionResult:
     """A student's total, with the penalty of each late topic; what was not handed in cannot be late.
 
     What an LMS marks as late without a time (`flagged`) counts `late_flag_days` for topics whose time is unknown.
