@@ -178,6 +178,7 @@ def _size(payload: wire.Payload) -> int:
 
 def _size_of_ending(outcome: Outcome) -> int:
     """About the bytes of what an outcome holds for the diagnosis and the student."""
-    seen = outcome.failure.seen if outcome.failure else None
-    values: list[Any] = [seen.actual, seen.expected] if seen else []
+    failure = outcome.failure
+    pairs = [(failure.seen.actual, failure.seen.expected), *failure.compared] if failure else []
+    values: list[Any] = [value for pair in pairs for value in pair]
     return 1000 + len(outcome.inputs) + sum(v.nbytes for v in values if isinstance(v, np.ndarray))
