@@ -20,7 +20,7 @@ from grader.errors import UsageError
 from grader.judge import training as capstone
 from grader.remote.connection import EngineFault
 from grader.remote.limits import Launcher
-from grader.remote.session import Session, StudentError
+from grader.remote.session import Reply, Session, StudentError
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "exercises" / "data"
@@ -153,6 +153,7 @@ def test_what_is_held_back_never_reaches_the_worker(
         if kind == "helper":
             sent.append(args[1])
             raise EngineFault("seen enough")
+        return Reply(None, {})
 
     monkeypatch.setattr(Session, "request", request)
     with pytest.raises(EngineFault, match="seen enough"):
