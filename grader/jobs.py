@@ -119,7 +119,9 @@ class Faulty:
 
 Answer = Checked | Held | Done | Broken | Faulty
 Line = Job | Ready | Answer
-LINES: dict[str, type] = {kind.__name__.lower(): kind for kind in (Job, Ready, Checked, Held, Done, Broken, Faulty)}
+LINES: dict[str, type] = {
+    kind.__name__.lower(): kind for kind in (Job, Ready, Checked, Held, Done, Broken, Faulty)
+}
 CLOSING = (Done, Broken, Faulty)
 
 

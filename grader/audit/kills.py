@@ -10,7 +10,6 @@ from grader.audit.equivalents import Equivalent, load_equivalents
 from grader.audit.mutants import Mutant
 from grader.audit.topic import Complaint, MutantTally, TopicAudit
 from grader.checks import Misconception
-from grader.judge import items as facts
 from grader.judge.diagnosis import TRANSFORMS
 from grader.results import Verdict
 from grader.worker import substitute
@@ -31,19 +30,12 @@ def misconceptions_die(audit: TopicAudit) -> Iterator[Complaint]:
         if m.caught_by not in known:
             yield audit.complaint("misconceptions", m.id, f"no check '{m.caught_by}'", "name its check")
         elif m.caught_by in audit.names:
-            meant, beside = (m.caught_by,), _checks_of(audit, m.replaces)
-            plan = {"diagnose": meant, "wrong": (text, number)}
-            made.append(_wrong(audit, str(number), audit.reference, (*meant, *beside), **plan))
+            meant = (m.caught_by,)
+            made.append(_wrong(audit, str(number), audit.reference, meant, diagnose=meant, wrong=(text, number)))
     for name, graded in audit.grade(made).items():
         m = audit.misconceptions[int(name)]
         audit.kills.add(audit.kills.misconceptions, graded, m.id, m.caught_by)
         yield from _judged(audit, m, graded)
-
-
-def _checks_of(audit: TopicAudit, unit: str) -> tuple[str, ...]:
-    """The checks that speak for or against a mistake in a unit."""
-    items = audit.bench.items.get(audit.topic.name, [])
-    return tuple(i.name for i in items if facts.function_of(i).partition(".")[0] == unit)
 
 
 def _judged(audit: TopicAudit, m: Misconception, graded: Graded) -> Iterator[Complaint]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,20 +13,13 @@ import numpy as np
 from grader.remote.session import StudentError
 from grader.wire import NAMES, DroppedArray, FrozenDict, FrozenList, FrozenTuple
 
-Pairs = tuple[tuple[Any, Any], ...]  # (returned, expected): arrays, or words where there is no array
-
 
 class CheckFailed(AssertionError):
-    """A check's demand that was not met: `text` with values, `safe` without any; `frames` of what raised, if any.
-
-    `compared` is all that was compared at once, as pairs of what was returned and what is expected.
-    """
+    """A check's demand that was not met: `text` with values, `safe` without any; `frames` of what raised, if any."""
 
     def __init__(self, text: str, safe: str, frames: Sequence[tuple[int, str]] = ()) -> None:
         super().__init__(text)
         self.text, self.safe, self.frames = text, safe, frames
-        self.compared: Pairs = ()
-        self.aside = ""  # what was asked for, where it is no value: "refusal", "cost"
 
 
 RTOL = {"float64": 1e-9, "complex128": 1e-9, "float32": 1e-5, "complex64": 1e-5, "float16": 1e-2, "bfloat16": 1e-2}
@@ -73,12 +66,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Failure:
-    """The comparison a check failed at: its number within the check, what differed first, and all it compared."""
+    """The comparison a check failed at: its number within the check, and what was compared."""
 
     number: int
     seen: Seen
-    compared: Pairs = ()  # with `seen`; () where nothing stood beside it
-    aside: str = ""  # what was asked for, where it is no value: "refusal" (an error was to be raised), "cost"
 
 
 class Recorder:
@@ -99,12 +90,8 @@ class Recorder:
             self.failure = Failure(self.count, seen)
         self.count += 1
 
-    def failed_by(self, words: str, error: BaseException | None = None) -> Failure:
-        """The failure of a run that ended with this error, in these words."""
-        failure = self.failure or Failure(self.count, Seen("words", words, None, 0.0))
-        if not isinstance(error, CheckFailed):
-            return replace(failure, aside="refusal" if type(error).__name__ == "Failed" else "")  # by pytest.raises
-        return replace(failure, compared=error.compared, aside=error.aside)
+    def failed_by(self, words: str) -> Failure:
+        return self.failure or Failure(self.count, Seen("words", words, None, 0.0))
 
 
 _observers: tuple[Callable[[Seen], None], ...] = ()
@@ -142,51 +129,7 @@ def assert_close(
     """
     problem = _compare(actual, expected, name, Tolerance(rtol, atol, dtype, wide))
     if problem is not None:
-        failed = CheckFailed(*problem)
-        failed.compared = tuple(_pairs(actual, expected)) if kind_of(expected) in ("sequence", "dict") else ()
-        _fail(failed)
-
-
-_passed_over: list[CheckFailed] | None = None
-
-
-@contextlib.contextmanager
-def going_on() -> Iterator[list[CheckFailed]]:
-    """Let comparisons and properties that fail inside the block end nothing; they are listed instead."""
-    global _passed_over
-    before, _passed_over = _passed_over, []
-    try:
-        yield _passed_over
-    finally:
-        _passed_over = before
-
-
-def _fail(failed: CheckFailed) -> None:
-    if _passed_over is None:
-        raise failed
-    _passed_over.append(failed)
-
-
-def _pairs(actual: Any, expected: Any) -> Iterator[tuple[Any, Any]]:
-    """What was returned and what is expected, member by member; words where the one has no like in the other."""
-    wanted, got = kind_of(expected), kind_of(actual)
-    if wanted != got or wanted not in _MEMBERS:
-        if wanted == got and wanted in ("scalar", "array", "tensor"):
-            yield _array(actual), _array(expected)
-        else:
-            yield (actual, expected) if wanted == got == "text" else (got, wanted)
-    elif len(actual) != len(expected) or (wanted == "dict" and actual.keys() != expected.keys()):
-        yield f"{len(actual)} members", f"{len(expected)} members"
-    else:
-        for key in _MEMBERS[wanted](expected):
-            yield from _pairs(actual[key], expected[key])
-
-
-_MEMBERS: dict[str, Callable[[Any], Any]] = {"sequence": lambda value: range(len(value)), "dict": list}
-
-
-def _array(value: Any) -> Any:
-    return value if isinstance(value, DroppedArray) else _plain(value)
+        raise CheckFailed(*problem)
 
 
 Problem = tuple[str, str] | None
@@ -420,8 +363,7 @@ _COMPARERS: dict[str, Callable[[Any, Any, str, Tolerance], Problem]] = {
 def assert_true(condition: Any, message: str) -> None:
     """Demand a property; `message` says in words, without input values, what should hold."""
     if not bool(condition):
-        _fail(CheckFailed(message, message))
-        return
+        raise CheckFailed(message, message)
     _notice("a property", True, True, math.inf)  # counted, so that a later failure is known by its place
 
 
@@ -439,12 +381,6 @@ def assert_raises(error: type[Exception], function: Callable[..., Any], *args: A
         ):
             raise  # a verdict of its own, whatever was asked for
         text = f"raised {raised.type_name}, expected {name}"
-        raise _not_refused(text, f"a bad argument should raise {name}, another error was raised") from None
+        raise CheckFailed(text, f"a bad argument should raise {name}, another error was raised") from None
     text = f"returned {_words(value)}, expected {name} to be raised"
-    raise _not_refused(text, f"a bad argument should raise {name}, but a value was returned")
-
-
-def _not_refused(text: str, safe: str) -> CheckFailed:
-    failed = CheckFailed(text, safe)
-    failed.aside = "refusal"
-    return failed
+    raise CheckFailed(text, f"a bad argument should raise {name}, but a value was returned")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from grader.audit.kills import fill_matrix
-from grader.audit.naming import measure
 from grader.audit.rules import complaints as broken_rules
 from grader.audit.topic import Complaint, MutantTally, TopicAudit, collect
 from grader.course import Course
@@ -18,16 +16,12 @@ from grader.grading.engine import make_engine
 
 @dataclass(frozen=True)
 class AuditOptions:
-    """The options of `grade audit`: `sample` N tries one mutant in N, 0 none and 1 all; `diagnosis` draws that many
-    slips of each topic, by `slips_seed`, and looks what is said of them.
-    """
+    """The options of `grade audit`: `sample` N tries one mutant in N, 0 none and 1 all."""
 
     check: str = ""
     sample: int = 0
     as_json: bool = False
     verbose: bool = False
-    diagnosis: int = 0
-    slips_seed: int = 0
 
 
 def run(course: Course, topics: list[str], options: AuditOptions) -> int:
@@ -41,8 +35,6 @@ def run(course: Course, topics: list[str], options: AuditOptions) -> int:
             if options.check and not audit.items:
                 continue
             complaints = list(broken_rules(audit, options.sample))
-            if options.diagnosis:
-                complaints += untrue(audit, options.diagnosis, options.slips_seed)
             if options.verbose:
                 fill_matrix(audit)
             found.append((audit, complaints))
@@ -55,14 +47,6 @@ def run(course: Course, topics: list[str], options: AuditOptions) -> int:
     if options.as_json:
         print(json.dumps({"topics": [data_of(*one) for one in found]}, indent=1))
     return 1 if any(complaints for _, complaints in found) else 0
-
-
-def untrue(audit: TopicAudit, count: int, seed: int) -> list[Complaint]:
-    """Sentences that are false of drawn slips; the figures go to standard error."""
-    naming = measure(audit, count, seed)
-    print(f"{audit.topic.name}, slips drawn by seed {seed}: {naming.summary()}", file=sys.stderr, flush=True)
-    help = "sharpen the check, or make the misconception narrower"
-    return [audit.complaint("truth", "", f"a false sentence: {line}", help) for line in naming.false]
 
 
 # --- for people ------------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import secrets
 import sys
 import traceback
 from pathlib import Path
@@ -150,20 +149,11 @@ def doctor(attack: bool, as_json: bool) -> None:
 @click.argument("topics", nargs=-1, metavar="[TOPIC]...")
 @click.option("--check", "check", metavar="NAME", default="", help="Audit one check alone.")
 @click.option("--mutants", is_flag=True, help="Try every mutant of the reference, too (minutes).")
-@click.option(
-    "--diagnosis", metavar="N", type=click.IntRange(min=1), help="Draw N slips; is what is said of them true?"
-)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--verbose", "-v", is_flag=True, help="Try every misconception against every check (slow).")
 @click.option("--course", "course_file", type=click.Path(path_type=Path), help="course.yml of the course.")
 def audit(
-    topics: tuple[str, ...],
-    check: str,
-    mutants: bool,
-    diagnosis: int | None,
-    as_json: bool,
-    verbose: bool,
-    course_file: Path | None,
+    topics: tuple[str, ...], check: str, mutants: bool, as_json: bool, verbose: bool, course_file: Path | None
 ) -> None:
     """Prove the course: right work passes, and each known way of being wrong is caught and recognised."""
     from grader.cli.audit import AuditOptions, run
@@ -171,13 +161,7 @@ def audit(
 
     course = load_course(course_file or find_course(Path.cwd()))
     chosen = [course.topic(name).name for name in topics] or [topic.name for topic in course.topics]
-    sys.exit(
-        run(
-            course,
-            chosen,
-            AuditOptions(check, int(mutants), as_json, verbose, diagnosis or 0, secrets.randbelow(10**6)),
-        )
-    )
+    sys.exit(run(course, chosen, AuditOptions(check, int(mutants), as_json, verbose)))
 
 
 @grade.group()

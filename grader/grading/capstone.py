@@ -38,7 +38,9 @@ class CapstoneJob:
 class CapstoneRun:
     """The jobs, and the processes that do them."""
 
-    def __init__(self, course: Course, results: list[SubmissionResult], submissions: list[Submission]) -> None:
+    def __init__(
+        self, course: Course, results: list[SubmissionResult], submissions: list[Submission]
+    ) -> None:
         self.course, self.results = course, results
         self.submissions = {s.student: s for s in submissions}
         self.jobs = [job for result in results for topic in result.topics for job in self._job(result.student, topic)]

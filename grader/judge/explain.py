@@ -13,22 +13,20 @@ from dataclasses import replace
 
 import pytest
 
-from grader.checks import Seen
-from grader.checks.comparing import Recorder
+from grader.checks import Misconception, Seen
+from grader.checks.comparing import Failure, Recorder
 from grader.course import Course
 from grader.judge import items as facts
 from grader.judge import loading
-from grader.judge.agreement import Agreement
 from grader.judge.bench import Bench
-from grader.judge.diagnosis import Diagnosis, UnitsSeen
+from grader.judge.diagnosis import Diagnoser, Diagnosis, UnitsSeen
 from grader.judge.expected import Expectations
 from grader.judge.feedback import Source, advice_for, inputs_of, message_for, stumbled_over
 from grader.judge.follow import Followed
 from grader.judge.loading import load_fields
-from grader.judge.mistakes import Mistakes
 from grader.judge.redaction import redacted
 from grader.judge.renamed import did_you_mean
-from grader.judge.verdicts import Outcome, outcome_of, released, words_of_failure
+from grader.judge.verdicts import Outcome, outcome_of, released
 from grader.remote.connection import EngineFault
 from grader.remote.inmemory import in_memory_session
 from grader.remote.session import Session, StudentError
@@ -41,8 +39,8 @@ class Explainer:
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
         self.expectations = Expectations(bench)
+        self.diagnosers: dict[str, Diagnoser] = {}
         self.touched: dict[str, frozenset[str]] = {}
-        self.mistakes = Mistakes(bench, self.touched_units)
         self.hints: dict[str, dict[str, tuple[str, ...]]] = {}
         self.passed: dict[pytest.Item, CheckResult] = {}  # what is told of a check that passes, whoever passed it
         self.jobs = 0  # that this process has been given
@@ -71,7 +69,7 @@ class Explainer:
         if outcome.verdict is Verdict.GRADER_FAULT:
             return self._blamed(item, session, outcome)
         if outcome.verdict.comparable:
-            outcome = replace(outcome, failure=recorder.failed_by(words_of_failure(outcome), error))
+            outcome = replace(outcome, failure=recorder.failed_by(_words(outcome)))
         if outcome.verdict.followed and facts.visibility_of(item) == "public":
             outcome = replace(outcome, inputs=inputs_of(session, facts.function_of(item), error, _code_of(item)))
         return replace(outcome, margin=recorder.margin)
@@ -103,18 +101,33 @@ class Explainer:
         return self.touched[id]
 
     def _diagnosis(
-        self, item: pytest.Item, outcome: Outcome, followed: Followed | None, agreement: Agreement | None
+        self, item: pytest.Item, outcome: Outcome, followed: Followed | None
     ) -> tuple[Diagnosis | None, bool]:
         """(which known misconception explains a wrong value, whether the second run told); None in a student's copy.
 
         The value given correct earlier functions comes first: what is wrong there is wrong with the unit itself.
         """
-        if outcome.loading or (followed is not None and followed.passed):
-            return None, False
         failures = [(followed.failure, True)] if followed and followed.failure else []
         failures += [(outcome.failure, False)] if outcome.failure else []
-        found = ((self.mistakes.explaining(item, failure, agreement), second) for failure, second in failures)
+        if outcome.loading or (followed is not None and followed.passed):
+            return None, False
+        found = ((self._explained(item, failure), second) for failure, second in failures)
         return next((pair for pair in found if pair[0]), (None, False))
+
+    def _explained(self, item: pytest.Item, failure: Failure) -> Diagnosis | None:
+        topic = facts.topic_of(item)
+        if topic not in self.diagnosers:
+            self.diagnosers[topic] = Diagnoser(loading.load_misconceptions(self.course, topic))
+        id, function = facts.check_id(item), facts.function_of(item)
+        touched = self.touched_units(item)
+        return self.diagnosers[topic].diagnose(id, function, touched, failure, lambda m: self._replay(item, m))
+
+    def _replay(self, item: pytest.Item, misconception: Misconception) -> Failure | None:
+        """How a check fails against the reference with one unit replaced by a misconception."""
+        recorder = Recorder()
+        session = loading.session_with(self.course, self.course.topic(facts.topic_of(item)), misconception)
+        outcome = outcome_of(self.bench.run(item, session, recorder))
+        return recorder.failed_by(_words(outcome)) if outcome.verdict.comparable else None
 
     # --- what is told of it
 
@@ -126,20 +139,18 @@ class Explainer:
         seconds: float,
         followed: Followed | None = None,
         diagnose: bool | None = None,
-        agreement: Agreement | None = None,
     ) -> CheckResult:
-        """The result of a check; `diagnose` says whether its failure is looked up (None: as the policy says).
-
-        An explanation must agree with `agreement`, all that is known of the submission.
-        """
+        """The result of a check; `diagnose` says whether its failure is looked up, None leaves it to the policy."""
         if outcome.verdict is Verdict.PASS and item in self.passed:
             return replace(self.passed[item], seconds=seconds)
-        check, policy = facts.mark_of(item), self.course.policy
+        check = facts.mark_of(item)
+        topic, policy = self.course.topic(facts.topic_of(item)), self.course.policy
+        scale = topic.weight / 100
         given = followed is not None and followed.passed
         share = policy.follow_through_share if given else float(outcome.verdict is Verdict.PASS)
-        scale = self.course.topic(facts.topic_of(item)).weight / 100
-        looked_up = self.is_looked_up(outcome, diagnose)
-        found, by_second = self._diagnosis(item, outcome, followed, agreement) if looked_up else (None, False)
+        wanted = policy.feedback != "verdicts" if diagnose is None else diagnose
+        looked_up = wanted and outcome.failure is not None
+        found, by_second = self._diagnosis(item, outcome, followed) if looked_up else (None, False)
         told = redacted(outcome, found is not None, given or by_second) if _is_hidden(item) else outcome
         result = CheckResult(
             id=facts.check_id(item),
@@ -158,11 +169,6 @@ class Explainer:
         if outcome.verdict is Verdict.PASS:
             self.passed[item] = result
         return result
-
-    def is_looked_up(self, outcome: Outcome, diagnose: bool | None = None) -> bool:
-        """Whether a failure is one to explain."""
-        wanted = self.course.policy.feedback != "verdicts" if diagnose is None else diagnose
-        return wanted and outcome.failure is not None
 
     def _message(self, item: pytest.Item, outcome: Outcome, source: Source, given: bool) -> str:
         topic, function, visibility = facts.topic_of(item), facts.function_of(item), facts.visibility_of(item)
@@ -206,3 +212,11 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
     """Whether this process could not get the memory that a check asked for; torch has an error of its own for that."""
     of_ours = isinstance(error, (MemoryError, RuntimeError)) and not isinstance(error, StudentError)
     return of_ours and (isinstance(error, MemoryError) or "can't allocate memory" in str(error))
+
+
+def _words(outcome: Outcome) -> str:
+    """What stands for a failure that compared no values: the demand, or the error with its text."""
+    error = outcome.error
+    if isinstance(error, StudentError):
+        return f"{error.type_name}: {error.text}"
+    return re.sub(r" in line \d+", "", outcome.text)  # where it stands in the student's file is nobody else's line

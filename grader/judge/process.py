@@ -112,6 +112,8 @@ def _last_line(text: str) -> str:
     return words_of(lines[-1].removeprefix("E").strip()) if lines else "cannot be imported"
 
 
+
+
 class Mother:
     """Forks a warm judge for each packet on the control socket, and reaps those that have ended."""
 

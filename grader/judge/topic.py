@@ -1,4 +1,5 @@
-"""One topic of one submission: its checks, in a worker that is reused or fresh, and the second look at what failed."""
+"""One topic of one submission: its checks, in a worker that is reused or fresh, and the second look at what failed.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +15,6 @@ from grader.course import Topic
 from grader.course.units import Unit, earlier_units
 from grader.jobs import Plan
 from grader.judge import items as facts
-from grader.judge.agreement import Agreement, KnownCheck
 from grader.judge.answerer import Answerer
 from grader.judge.budget import Budget
 from grader.judge.explain import Explainer
@@ -52,15 +52,6 @@ class Told:
     margin: float | None = None
 
 
-def _known(ended: Ended) -> KnownCheck:
-    """What a check that ended so tells of an explanation."""
-    followed, outcome = ended.followed, ended.outcome
-    if followed is not None and followed.passed:
-        return KnownCheck(ended.item, True)
-    failures = [followed.failure if followed else None, outcome.failure]
-    return KnownCheck(ended.item, outcome.verdict is Verdict.PASS, tuple(f for f in failures if f is not None))
-
-
 class TopicRun:
     """Grades one file: a worker that is reused, fresh ones after a death or for a second look."""
 
@@ -89,29 +80,20 @@ class TopicRun:
     def run(self, items: Iterable[pytest.Item]) -> Iterator[Told | None]:
         """What is told of each check, in order; None, now and then, while some wait to be followed through."""
         items = _planned(list(items), self.plan)
-        follower, held, told_of = Follower(self, items), list[Ended](), list[Ended]()
+        follower, held = Follower(self, items), list[Ended]()
         try:
             for item in items:
                 ended = self._ended(item)
                 follower.note(ended)
-                explained = self.explainer.is_looked_up(ended.outcome, _diagnosed(ended, self.plan))
-                if held or explained or (self.second_look and follower.may_help(ended)):
+                if held or (self._second_look and follower.may_help(ended)):
                     held.append(ended)
                     yield None
                 else:
-                    told_of.append(ended)
                     yield self._told(ended)
                 if self.plan and self.plan.stop and ended.outcome.verdict is not Verdict.PASS:
                     return
-            followed = list[Ended]()
-            for looked_at in follower.follow_all(held):
-                if looked_at is None:
-                    yield None
-                else:
-                    followed.append(looked_at)
-            agreement = Agreement([_known(ended) for ended in (*told_of, *followed)])
-            for ended in followed:
-                yield self._told(ended, agreement)
+            for told in follower.follow_all(held):
+                yield self._told(told) if told else None
         finally:
             self._end_worker()
             follower.close()
@@ -121,15 +103,14 @@ class TopicRun:
         outcome = self.load_failure or self.budget.used_up or self._judged(item)
         return Ended(item, outcome, time.perf_counter() - start)
 
-    def _told(self, ended: Ended, agreement: Agreement | None = None) -> Told:
+    def _told(self, ended: Ended) -> Told:
         result = self.explainer.told(
             ended.item,
             ended.outcome,
             self.lines,
             ended.seconds,
             followed=ended.followed,
-            diagnose=_diagnosed(ended, self.plan),
-            agreement=agreement,
+            diagnose=None if self.plan is None else ended.item.name in self.plan.diagnose,
         )
         return Told(result, None if self.plan is None else min(ended.outcome.margin, sys.float_info.max))
 
@@ -144,7 +125,7 @@ class TopicRun:
         if outcome.verdict is not Verdict.PASS and self.explainer.expectations.were_exceeded(item, self.allowance):
             outcome, alone = self._run_alone(item), True
         for repeats in range(MAX_KILLED):
-            again = outcome.is_doubtful(repeats) or (outcome.verdict.rerun and not alone and self.second_look)
+            again = outcome.is_doubtful(repeats) or (outcome.verdict.rerun and not alone and self._second_look)
             if self.budget.used_up or not again:
                 break
             outcome = self._run_alone(item)
@@ -154,8 +135,7 @@ class TopicRun:
         return outcome
 
     @property
-    def second_look(self) -> bool:
-        """Whether what failed is run again."""
+    def _second_look(self) -> bool:
         return self.plan is None or self.plan.second_look
 
     def _run_alone(self, item: pytest.Item) -> Outcome:
@@ -259,11 +239,6 @@ class TopicRun:
         self.worker = self.session = self.transcribed = None
 
 
-def _diagnosed(ended: Ended, plan: Plan | None) -> bool | None:
-    """Whether a plan asks for the explanation of a failure, which takes all checks; None without a plan."""
-    return None if plan is None else ended.item.name in plan.diagnose
-
-
 def _planned(items: list[pytest.Item], plan: Plan | None) -> list[pytest.Item]:
     """The checks that a plan asks for, in its order."""
     if plan is None:
@@ -311,7 +286,7 @@ class Follower:
 
     def follow(self, ended: Ended) -> Ended:
         """The same with what the further run told, where there was one."""
-        if not self.run.second_look or self.run.budget.used_up or not self.may_help(ended):
+        if self.run.budget.used_up or not self.may_help(ended):
             return ended
         unproven = [u for u in self._earlier(ended.item) if not self._is_proven(u)]
         units = [u for u in unproven if self._is_reached(u, ended.item)]

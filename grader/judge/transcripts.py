@@ -178,7 +178,6 @@ def _size(payload: wire.Payload) -> int:
 
 def _size_of_ending(outcome: Outcome) -> int:
     """About the bytes of what an outcome holds for the diagnosis and the student."""
-    failure = outcome.failure
-    pairs = [(failure.seen.actual, failure.seen.expected), *failure.compared] if failure else []
-    values: list[Any] = [value for pair in pairs for value in pair]
+    seen = outcome.failure.seen if outcome.failure else None
+    values: list[Any] = [seen.actual, seen.expected] if seen else []
     return 1000 + len(outcome.inputs) + sum(v.nbytes for v in values if isinstance(v, np.ndarray))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,14 +47,11 @@ def released(outcome: Outcome) -> Outcome:
     if failure is None:
         return outcome
     seen = replace(failure.seen, actual=_own(failure.seen.actual), expected=_own(failure.seen.expected))
-    compared = tuple((_own(a), _own(e)) for a, e in failure.compared)
-    return replace(outcome, failure=replace(failure, seen=seen, compared=compared))
+    return replace(outcome, failure=replace(failure, seen=seen))
 
 
 def _release(error: BaseException | None) -> None:
-    """Drop the traceback of an error and of those that it came from, and values that it holds."""
-    if isinstance(error, CheckFailed):
-        error.compared = ()
+    """Drop the traceback of an error and of those that it came from."""
     if error is not None and error.__traceback__ is not None:
         error.__traceback__ = None
         _release(error.__cause__)
@@ -97,11 +93,3 @@ def _verdict_of(error: StudentError) -> Verdict:
     if error.is_a("MemoryError"):
         return Verdict.MEMORY
     return Verdict.ERROR
-
-
-def words_of_failure(outcome: Outcome) -> str:
-    """What stands for a failure that compared no values: the demand, or the error with its text."""
-    error = outcome.error
-    if isinstance(error, StudentError):
-        return f"{error.type_name}: {error.text}"
-    return re.sub(r" in line \d+", "", outcome.text)  # where it stands in the student's file is nobody else's line

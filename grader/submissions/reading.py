@@ -108,6 +108,7 @@ class Reader:
             note = printable(f"{OWN} could not be used: {words_of(error)}")
             return replace(submission, notes=(*submission.notes, note))
 
+
     def _as_policy_says(self, submission: Submission) -> Submission:
         """A time in a student's own folder is the student's word, and counts where the policy takes it."""
         known = [t for t in (submission.submitted, *submission.times.values()) if t is not None]

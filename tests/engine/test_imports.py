@@ -24,9 +24,9 @@ FLOORS = [  # the rooms from top to bottom; a module imports from its own room, 
 ]
 ROOMS = {  # what lies in each of them
     "cli": "main run saving stopping audit capstone doctor nbgrader terminal",
-    "audit": "topic rules kills candidates comparisons constants equivalents mutants slips naming",
-    "judge": "process topic bench explain expected follow answerer budget transcripts verdicts diagnosis agreement feedback"
-    " redaction renamed mistakes transforms values plugin items loading training",
+    "audit": "topic rules kills candidates comparisons constants equivalents mutants slips",
+    "judge": "process topic bench explain expected follow answerer budget transcripts verdicts diagnosis feedback redaction"
+    " renamed plugin items loading training",
     "notebooks": "build gradebook autograded late groups showing client desk bundle",
     "checks": "marking comparing calling helpers autograd inputs",
     "grading": "grade pool engine scoring capstone",

@@ -13,7 +13,9 @@ from grader.submissions.layouts.base import Fit, Layout, entries
 from grader.submissions.model import Submission
 from grader.submissions.trees import Tree
 
-_NAME = re.compile(r"^(?P<head>.+)_attempt_(?P<time>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)(?:_(?P<file>.+)|(?P<about>\.txt))$")
+_NAME = re.compile(
+    r"^(?P<head>.+)_attempt_(?P<time>\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d)(?:_(?P<file>.+)|(?P<about>\.txt))$"
+)
 
 
 class Blackboard(Layout):

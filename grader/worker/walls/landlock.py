@@ -44,7 +44,9 @@ class Ruleset:
     abi: int
 
 
-def build(readable: Sequence[str], listable: Sequence[str], abi_limit: int | None) -> Ruleset | None:
+def build(
+    readable: Sequence[str], listable: Sequence[str], abi_limit: int | None
+) -> Ruleset | None:
     """The ruleset to read beneath `readable` and write nowhere, or None where that does not hold."""
     try:
         newest = syscall("landlock_create_ruleset", 0, 0, CREATE_RULESET_VERSION)
@@ -92,7 +94,9 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
         return  # what is not there need not be opened
     try:
         is_folder = stat.S_ISDIR(os.fstat(target).st_mode)
-        rule = ctypes.create_string_buffer(struct.pack("=Qi", rights if is_folder else READ_FILE, target), 12)
+        rule = ctypes.create_string_buffer(
+            struct.pack("=Qi", rights if is_folder else READ_FILE, target), 12
+        )
         syscall("landlock_add_rule", ruleset, RULE_PATH_BENEATH, ctypes.addressof(rule), 0)
     finally:
         os.close(target)

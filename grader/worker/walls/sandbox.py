@@ -223,7 +223,9 @@ def _make_room_for_descriptors() -> None:
     if soft == resource.RLIM_INFINITY or soft >= OPEN_FILES_NEEDED:
         return
     if _hard_limit("NOFILE") < OPEN_FILES_NEEDED:
-        raise OSError(errno.EMFILE, f"at least {OPEN_FILES_NEEDED} open files are needed (ulimit -n says {hard})")
+        raise OSError(
+            errno.EMFILE, f"at least {OPEN_FILES_NEEDED} open files are needed (ulimit -n says {hard})"
+        )
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES_NEEDED, hard))
 
 
@@ -383,7 +385,9 @@ def _plan_limits(status: dict[str, str], own_user: bool) -> _Limits:
     known = [name for name in wanted if hasattr(resource, f"RLIMIT_{name}")]
     fixed = [(getattr(resource, f"RLIMIT_{name}"), min(wanted[name], _hard_limit(name))) for name in known]
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10 if LINUX else None
-    data, size = (int(status[key].split()[0]) << 10 if key in status else None for key in ("VmData", "VmSize"))
+    data, size = (
+        int(status[key].split()[0]) << 10 if key in status else None for key in ("VmData", "VmSize")
+    )
     ceilings = (_hard_limit("DATA"), _hard_limit("AS"), _hard_limit("CPU"))
     return _Limits(tuple(fixed), resident if data is None else data, size, *ceilings)
 
